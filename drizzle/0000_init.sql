@@ -1,0 +1,237 @@
+CREATE TABLE "exemptions" (
+	"id" uuid PRIMARY KEY NOT NULL,
+	"policy_id" text,
+	"rule_id" text,
+	"key" text,
+	"account_id" text,
+	"type" text,
+	"arn" text,
+	"reason" text NOT NULL,
+	"ticket" text,
+	"requested_by" text NOT NULL,
+	"approved_by" text NOT NULL,
+	"created_at" timestamp with time zone NOT NULL,
+	"expires_at" timestamp with time zone NOT NULL,
+	"revoked" boolean DEFAULT false NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "finding_events" (
+	"id" bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "finding_events_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"finding_id" text NOT NULL,
+	"at" timestamp with time zone NOT NULL,
+	"event" text NOT NULL,
+	"cause" text NOT NULL,
+	"kind" text NOT NULL,
+	"severity" text NOT NULL,
+	"detail" jsonb NOT NULL,
+	"source" text,
+	"policy_set_id" text NOT NULL,
+	"scan_id" uuid,
+	"actor" text
+);
+--> statement-breakpoint
+CREATE TABLE "findings" (
+	"id" text PRIMARY KEY NOT NULL,
+	"account_id" text NOT NULL,
+	"region" text NOT NULL,
+	"type" text NOT NULL,
+	"arn" text NOT NULL,
+	"policy_id" text NOT NULL,
+	"rule_id" text NOT NULL,
+	"key" text NOT NULL,
+	"kind" text NOT NULL,
+	"severity" text NOT NULL,
+	"detail" jsonb NOT NULL,
+	"policy_set_id" text NOT NULL,
+	"source" text NOT NULL,
+	"state" text NOT NULL,
+	"resolution" text,
+	"opened_at" timestamp with time zone NOT NULL,
+	"opened_cause" text NOT NULL,
+	"first_opened_at" timestamp with time zone NOT NULL,
+	"resolved_at" timestamp with time zone,
+	"reopen_count" integer DEFAULT 0 NOT NULL,
+	"last_scan_id" uuid
+);
+--> statement-breakpoint
+CREATE TABLE "held_closures" (
+	"scan_id" uuid NOT NULL,
+	"finding_id" text NOT NULL,
+	"account_id" text NOT NULL,
+	"region" text NOT NULL,
+	"type" text NOT NULL,
+	"resolution" text NOT NULL,
+	"held_at" timestamp with time zone NOT NULL,
+	CONSTRAINT "held_closures_scan_id_finding_id_pk" PRIMARY KEY("scan_id","finding_id")
+);
+--> statement-breakpoint
+CREATE TABLE "resources" (
+	"arn" text PRIMARY KEY NOT NULL,
+	"account_id" text NOT NULL,
+	"region" text NOT NULL,
+	"type" text NOT NULL,
+	"name" text NOT NULL,
+	"status" text NOT NULL,
+	"created_at" timestamp with time zone,
+	"updated_at" timestamp with time zone,
+	"summary" jsonb NOT NULL,
+	"tags" jsonb,
+	"source" text,
+	"tags_read_at" timestamp with time zone,
+	"in_index" boolean NOT NULL,
+	"reading_error" jsonb,
+	"standing" text NOT NULL,
+	"unknown_reason" text,
+	"stack" text,
+	"absences" integer DEFAULT 0 NOT NULL,
+	"gone_at" timestamp with time zone,
+	"first_seen_at" timestamp with time zone NOT NULL,
+	"recorded_at" timestamp with time zone NOT NULL,
+	"recorded_scan_id" uuid
+);
+--> statement-breakpoint
+CREATE TABLE "scan_units" (
+	"scan_id" uuid NOT NULL,
+	"account_id" text NOT NULL,
+	"region" text NOT NULL,
+	"type" text NOT NULL,
+	"state" text NOT NULL,
+	"listed" boolean DEFAULT false NOT NULL,
+	"resources" integer DEFAULT 0 NOT NULL,
+	"pages" integer DEFAULT 0 NOT NULL,
+	"unread" integer DEFAULT 0 NOT NULL,
+	"error" jsonb,
+	"opened" integer DEFAULT 0 NOT NULL,
+	"reopened" integer DEFAULT 0 NOT NULL,
+	"changed" integer DEFAULT 0 NOT NULL,
+	"resolved" integer DEFAULT 0 NOT NULL,
+	"unchanged" integer DEFAULT 0 NOT NULL,
+	"held" integer DEFAULT 0 NOT NULL,
+	"started_at" timestamp with time zone,
+	"finished_at" timestamp with time zone,
+	CONSTRAINT "scan_units_scan_id_account_id_region_type_pk" PRIMARY KEY("scan_id","account_id","region","type")
+);
+--> statement-breakpoint
+CREATE TABLE "scans" (
+	"id" uuid PRIMARY KEY NOT NULL,
+	"state" text NOT NULL,
+	"epoch" bigint GENERATED ALWAYS AS IDENTITY (sequence name "scans_epoch_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"trigger" text NOT NULL,
+	"requested_by" text NOT NULL,
+	"schedule_id" text,
+	"slot" timestamp with time zone,
+	"targets" jsonb NOT NULL,
+	"types" jsonb NOT NULL,
+	"confirm_all" boolean NOT NULL,
+	"policy_set_id" text,
+	"created_at" timestamp with time zone NOT NULL,
+	"started_at" timestamp with time zone,
+	"heartbeat_at" timestamp with time zone,
+	"finished_at" timestamp with time zone,
+	"warnings" jsonb NOT NULL,
+	"api_calls" jsonb NOT NULL,
+	"error" text
+);
+--> statement-breakpoint
+CREATE TABLE "service_readings" (
+	"arn" text PRIMARY KEY NOT NULL,
+	"read_at" timestamp with time zone NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "units" (
+	"partition" text NOT NULL,
+	"account_id" text NOT NULL,
+	"region" text NOT NULL,
+	"type" text NOT NULL,
+	"state" text,
+	"listed" boolean DEFAULT false NOT NULL,
+	"error" jsonb,
+	"applied_epoch" bigint DEFAULT 0 NOT NULL,
+	"last_scan_id" uuid,
+	"attempted_at" timestamp with time zone,
+	"listed_at" timestamp with time zone,
+	"completed_at" timestamp with time zone,
+	CONSTRAINT "units_account_id_region_type_pk" PRIMARY KEY("account_id","region","type")
+);
+--> statement-breakpoint
+CREATE TABLE "policy_rules" (
+	"policy_set_id" text NOT NULL,
+	"policy_id" text NOT NULL,
+	"rule_id" text NOT NULL,
+	"position" integer NOT NULL,
+	"title" text NOT NULL,
+	"owner" text,
+	"key" text,
+	"severity" text NOT NULL,
+	"sensitive" boolean NOT NULL,
+	CONSTRAINT "policy_rules_policy_set_id_policy_id_rule_id_pk" PRIMARY KEY("policy_set_id","policy_id","rule_id")
+);
+--> statement-breakpoint
+CREATE TABLE "policy_sets" (
+	"id" text PRIMARY KEY NOT NULL,
+	"created_at" timestamp with time zone NOT NULL,
+	"files" jsonb NOT NULL,
+	"active" boolean NOT NULL,
+	"activated_at" timestamp with time zone,
+	"activated_by" text
+);
+--> statement-breakpoint
+CREATE TABLE "plan_actions" (
+	"plan_id" uuid NOT NULL,
+	"position" integer NOT NULL,
+	"account_id" text NOT NULL,
+	"region" text NOT NULL,
+	"type" text NOT NULL,
+	"arn" text NOT NULL,
+	"changes" jsonb NOT NULL,
+	"decided_on" jsonb NOT NULL,
+	"tags_hash" text NOT NULL,
+	"reasons" jsonb NOT NULL,
+	"protected" boolean NOT NULL,
+	"state" text NOT NULL,
+	"note" text,
+	"tags_before" jsonb,
+	"tags_after" jsonb,
+	"attempts" integer DEFAULT 0 NOT NULL,
+	"intended_at" timestamp with time zone,
+	"finished_at" timestamp with time zone,
+	CONSTRAINT "plan_actions_plan_id_position_pk" PRIMARY KEY("plan_id","position")
+);
+--> statement-breakpoint
+CREATE TABLE "plans" (
+	"id" uuid PRIMARY KEY NOT NULL,
+	"state" text NOT NULL,
+	"hash" text NOT NULL,
+	"mode" text NOT NULL,
+	"policy_set_id" text NOT NULL,
+	"scan_id" uuid,
+	"created_at" timestamp with time zone NOT NULL,
+	"created_by" text NOT NULL,
+	"expires_at" timestamp with time zone NOT NULL,
+	"approved_at" timestamp with time zone,
+	"approved_by" text,
+	"approved_hash" text,
+	"started_at" timestamp with time zone,
+	"finished_at" timestamp with time zone,
+	"stopped" text
+);
+--> statement-breakpoint
+CREATE TABLE "installation" (
+	"id" integer PRIMARY KEY NOT NULL,
+	"kind" text NOT NULL,
+	"created_at" timestamp with time zone NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX "finding_events_by_finding" ON "finding_events" USING btree ("finding_id","id");--> statement-breakpoint
+CREATE INDEX "finding_events_by_at" ON "finding_events" USING btree ("at");--> statement-breakpoint
+CREATE INDEX "findings_by_arn" ON "findings" USING btree ("arn");--> statement-breakpoint
+CREATE INDEX "findings_by_unit" ON "findings" USING btree ("account_id","region","type","state");--> statement-breakpoint
+CREATE INDEX "findings_by_opened_at" ON "findings" USING btree ("state","opened_at","id");--> statement-breakpoint
+CREATE INDEX "findings_by_rule" ON "findings" USING btree ("policy_id","rule_id","state");--> statement-breakpoint
+CREATE INDEX "held_closures_by_unit" ON "held_closures" USING btree ("account_id","region","type");--> statement-breakpoint
+CREATE INDEX "resources_by_unit" ON "resources" USING btree ("account_id","region","type");--> statement-breakpoint
+CREATE INDEX "scan_units_by_unit" ON "scan_units" USING btree ("account_id","region","type","finished_at");--> statement-breakpoint
+CREATE UNIQUE INDEX "scans_one_per_slot" ON "scans" USING btree ("schedule_id","slot");--> statement-breakpoint
+CREATE INDEX "scans_by_created_at" ON "scans" USING btree ("created_at");--> statement-breakpoint
+CREATE UNIQUE INDEX "policy_sets_one_active" ON "policy_sets" USING btree ("active") WHERE "policy_sets"."active";--> statement-breakpoint
+CREATE INDEX "plan_actions_by_arn" ON "plan_actions" USING btree ("arn");

@@ -1,0 +1,35 @@
+import type { PgDatabase, PgQueryResultHKT } from "drizzle-orm/pg-core";
+
+/**
+ * A database or a transaction of either kind, PostgreSQL or the embedded PGlite: functions take it first, and the caller
+ * decides the transaction.
+ */
+export type Database = PgDatabase<PgQueryResultHKT, Record<string, never>>;
+
+/** An opened database. `kind` is for the few places where one connection or many makes a difference. */
+export type OpenDatabase = {
+  readonly database: Database;
+  readonly kind: "postgres" | "pglite";
+  close(): Promise<void>;
+};
+
+/** Opens a PostgreSQL server by its URL. Nothing is sent before the first query. */
+export async function openPostgres(url: string, options: { max_connections?: number } = {}): Promise<OpenDatabase> {
+  const [{ default: postgres }, { drizzle }] = await Promise.all([
+    import("postgres"),
+    import("drizzle-orm/postgres-js"),
+  ]);
+  const client = postgres(url, {
+    max: options.max_connections ?? 10,
+    onnotice: () => {},
+    connection: { application_name: "tagwarden", TimeZone: "UTC" },
+  });
+  return { database: drizzle({ client }) as unknown as Database, kind: "postgres", close: () => client.end({ timeout: 5 }) };
+}
+
+/** Opens the embedded database in a folder, or in memory when none is given. It allows one process at a time. */
+export async function openPglite(folder?: string): Promise<OpenDatabase> {
+  const [{ PGlite }, { drizzle }] = await Promise.all([import("@electric-sql/pglite"), import("drizzle-orm/pglite")]);
+  const client = await PGlite.create(folder === undefined ? {} : { dataDir: folder });
+  return { database: drizzle({ client }) as unknown as Database, kind: "pglite", close: () => client.close() };
+}

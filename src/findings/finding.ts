@@ -1,0 +1,17 @@
+/** `open` or `resolved`; whether a person accepted it is another axis, joined at read time. */
+export type FindingState = "open" | "resolved";
+
+/** Why a finding is resolved. */
+export type Resolution =
+  | "fixed_observed"
+  | "fixed_by_remediation"
+  | "resource_gone"
+  | "rule_removed"
+  | "rule_changed"
+  | "out_of_scope";
+
+/** Why a finding was opened: the first time, or again. */
+export type OpenCause = "observed" | "regressed" | "returned" | "rule_restored" | "rule_changed" | "reverted";
+
+/** What happened to a finding. */
+export type FindingEventName = "opened" | "changed" | "reopened" | "resolved";

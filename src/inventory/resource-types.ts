@@ -1,0 +1,237 @@
+/**
+ * The thirteen taggable resource types of Amazon Personalize, one row each.
+ *
+ * Source: the Personalize service model (List*, Describe*, Create*, Delete* operations and their shapes) and the service
+ * authorization reference. Schemas and metric attributions take no tags and are no rows here.
+ */
+
+/** A row: what differs between types. Everything else is written once, over this table. */
+type ResourceTypeRow = {
+  /** First part of the resource portion of the ARN: `arn:…:<account>:<arn_prefix>/…`. */
+  readonly arn_prefix: string;
+  /** Number of `/`-separated parts in the resource portion, the prefix included. Solution and solution version share a prefix. */
+  readonly arn_parts: 2 | 3;
+  readonly list_operation: string;
+  /** Key of the array in the list response. ListFilters alone spells it with a capital. */
+  readonly list_key: string;
+  /** Field of a summary that holds the ARN. */
+  readonly arn_field: string;
+  /** Field of a summary that holds the name; null: it has none, and takes the name of its solution. */
+  readonly name_field: "name" | "jobName" | null;
+  /** Field by which the list operation filters on a parent; null: it has no such filter. */
+  readonly parent_filter: string | null;
+  /** Field of a summary that names the parent; null where the summary names none. */
+  readonly summary_parent_field: string | null;
+  /** Type of the direct parent in the lineage; null for the root. */
+  readonly parent: string | null;
+  readonly describe_operation: string;
+  /** Key that wraps the description, and the name in the request field `<describe_key>Arn`. */
+  readonly describe_key: string;
+  readonly create_operation: string;
+  /** Absent where AWS has no delete: jobs, and a single solution version. */
+  readonly delete_operation: string | null;
+};
+
+export const RESOURCE_TYPES = {
+  "dataset-group": {
+    arn_prefix: "dataset-group",
+    arn_parts: 2,
+    list_operation: "ListDatasetGroups",
+    list_key: "datasetGroups",
+    arn_field: "datasetGroupArn",
+    name_field: "name",
+    parent_filter: null,
+    summary_parent_field: null,
+    parent: null,
+    describe_operation: "DescribeDatasetGroup",
+    describe_key: "datasetGroup",
+    create_operation: "CreateDatasetGroup",
+    delete_operation: "DeleteDatasetGroup",
+  },
+  dataset: {
+    arn_prefix: "dataset",
+    arn_parts: 3,
+    list_operation: "ListDatasets",
+    list_key: "datasets",
+    arn_field: "datasetArn",
+    name_field: "name",
+    parent_filter: "datasetGroupArn",
+    summary_parent_field: null,
+    parent: "dataset-group",
+    describe_operation: "DescribeDataset",
+    describe_key: "dataset",
+    create_operation: "CreateDataset",
+    delete_operation: "DeleteDataset",
+  },
+  "dataset-import-job": {
+    arn_prefix: "dataset-import-job",
+    arn_parts: 2,
+    list_operation: "ListDatasetImportJobs",
+    list_key: "datasetImportJobs",
+    arn_field: "datasetImportJobArn",
+    name_field: "jobName",
+    parent_filter: "datasetArn",
+    summary_parent_field: null,
+    parent: "dataset",
+    describe_operation: "DescribeDatasetImportJob",
+    describe_key: "datasetImportJob",
+    create_operation: "CreateDatasetImportJob",
+    delete_operation: null,
+  },
+  "dataset-export-job": {
+    arn_prefix: "dataset-export-job",
+    arn_parts: 2,
+    list_operation: "ListDatasetExportJobs",
+    list_key: "datasetExportJobs",
+    arn_field: "datasetExportJobArn",
+    name_field: "jobName",
+    parent_filter: "datasetArn",
+    summary_parent_field: null,
+    parent: "dataset",
+    describe_operation: "DescribeDatasetExportJob",
+    describe_key: "datasetExportJob",
+    create_operation: "CreateDatasetExportJob",
+    delete_operation: null,
+  },
+  "data-deletion-job": {
+    arn_prefix: "data-deletion-job",
+    arn_parts: 2,
+    list_operation: "ListDataDeletionJobs",
+    list_key: "dataDeletionJobs",
+    arn_field: "dataDeletionJobArn",
+    name_field: "jobName",
+    parent_filter: "datasetGroupArn",
+    summary_parent_field: "datasetGroupArn",
+    parent: "dataset-group",
+    describe_operation: "DescribeDataDeletionJob",
+    describe_key: "dataDeletionJob",
+    create_operation: "CreateDataDeletionJob",
+    delete_operation: null,
+  },
+  "event-tracker": {
+    arn_prefix: "event-tracker",
+    arn_parts: 2,
+    list_operation: "ListEventTrackers",
+    list_key: "eventTrackers",
+    arn_field: "eventTrackerArn",
+    name_field: "name",
+    parent_filter: "datasetGroupArn",
+    summary_parent_field: null,
+    parent: "dataset-group",
+    describe_operation: "DescribeEventTracker",
+    describe_key: "eventTracker",
+    create_operation: "CreateEventTracker",
+    delete_operation: "DeleteEventTracker",
+  },
+  filter: {
+    arn_prefix: "filter",
+    arn_parts: 2,
+    list_operation: "ListFilters",
+    list_key: "Filters",
+    arn_field: "filterArn",
+    name_field: "name",
+    parent_filter: "datasetGroupArn",
+    summary_parent_field: "datasetGroupArn",
+    parent: "dataset-group",
+    describe_operation: "DescribeFilter",
+    describe_key: "filter",
+    create_operation: "CreateFilter",
+    delete_operation: "DeleteFilter",
+  },
+  recommender: {
+    arn_prefix: "recommender",
+    arn_parts: 2,
+    list_operation: "ListRecommenders",
+    list_key: "recommenders",
+    arn_field: "recommenderArn",
+    name_field: "name",
+    parent_filter: "datasetGroupArn",
+    summary_parent_field: "datasetGroupArn",
+    parent: "dataset-group",
+    describe_operation: "DescribeRecommender",
+    describe_key: "recommender",
+    create_operation: "CreateRecommender",
+    delete_operation: "DeleteRecommender",
+  },
+  solution: {
+    arn_prefix: "solution",
+    arn_parts: 2,
+    list_operation: "ListSolutions",
+    list_key: "solutions",
+    arn_field: "solutionArn",
+    name_field: "name",
+    parent_filter: "datasetGroupArn",
+    summary_parent_field: null,
+    parent: "dataset-group",
+    describe_operation: "DescribeSolution",
+    describe_key: "solution",
+    create_operation: "CreateSolution",
+    delete_operation: "DeleteSolution",
+  },
+  "solution-version": {
+    arn_prefix: "solution",
+    arn_parts: 3,
+    list_operation: "ListSolutionVersions",
+    list_key: "solutionVersions",
+    arn_field: "solutionVersionArn",
+    name_field: null,
+    parent_filter: "solutionArn",
+    summary_parent_field: null,
+    parent: "solution",
+    describe_operation: "DescribeSolutionVersion",
+    describe_key: "solutionVersion",
+    create_operation: "CreateSolutionVersion",
+    delete_operation: null,
+  },
+  campaign: {
+    arn_prefix: "campaign",
+    arn_parts: 2,
+    list_operation: "ListCampaigns",
+    list_key: "campaigns",
+    arn_field: "campaignArn",
+    name_field: "name",
+    parent_filter: "solutionArn",
+    summary_parent_field: null,
+    parent: "solution-version",
+    describe_operation: "DescribeCampaign",
+    describe_key: "campaign",
+    create_operation: "CreateCampaign",
+    delete_operation: "DeleteCampaign",
+  },
+  "batch-inference-job": {
+    arn_prefix: "batch-inference-job",
+    arn_parts: 2,
+    list_operation: "ListBatchInferenceJobs",
+    list_key: "batchInferenceJobs",
+    arn_field: "batchInferenceJobArn",
+    name_field: "jobName",
+    parent_filter: "solutionVersionArn",
+    summary_parent_field: "solutionVersionArn",
+    parent: "solution-version",
+    describe_operation: "DescribeBatchInferenceJob",
+    describe_key: "batchInferenceJob",
+    create_operation: "CreateBatchInferenceJob",
+    delete_operation: null,
+  },
+  "batch-segment-job": {
+    arn_prefix: "batch-segment-job",
+    arn_parts: 2,
+    list_operation: "ListBatchSegmentJobs",
+    list_key: "batchSegmentJobs",
+    arn_field: "batchSegmentJobArn",
+    name_field: "jobName",
+    parent_filter: "solutionVersionArn",
+    summary_parent_field: "solutionVersionArn",
+    parent: "solution-version",
+    describe_operation: "DescribeBatchSegmentJob",
+    describe_key: "batchSegmentJob",
+    create_operation: "CreateBatchSegmentJob",
+    delete_operation: null,
+  },
+} as const satisfies Record<string, ResourceTypeRow>;
+
+/** One of the thirteen taggable types, kebab-case. */
+export type ResourceType = keyof typeof RESOURCE_TYPES;
+
+/** The thirteen names, in the order of the table: parents before children. */
+export const RESOURCE_TYPE_NAMES = Object.keys(RESOURCE_TYPES) as ResourceType[];

