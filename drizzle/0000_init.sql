@@ -213,7 +213,9 @@ CREATE TABLE "plans" (
 	"approved_hash" text,
 	"started_at" timestamp with time zone,
 	"finished_at" timestamp with time zone,
-	"stopped" text
+	"stopped" text,
+	"run_id" uuid,
+	"heartbeat_at" timestamp with time zone
 );
 --> statement-breakpoint
 CREATE TABLE "installation" (
@@ -234,4 +236,6 @@ CREATE INDEX "scan_units_by_unit" ON "scan_units" USING btree ("account_id","reg
 CREATE UNIQUE INDEX "scans_one_per_slot" ON "scans" USING btree ("schedule_id","slot");--> statement-breakpoint
 CREATE INDEX "scans_by_created_at" ON "scans" USING btree ("created_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "policy_sets_one_active" ON "policy_sets" USING btree ("active") WHERE "policy_sets"."active";--> statement-breakpoint
-CREATE INDEX "plan_actions_by_arn" ON "plan_actions" USING btree ("arn");
+CREATE INDEX "plan_actions_by_arn" ON "plan_actions" USING btree ("arn");--> statement-breakpoint
+CREATE INDEX "plans_by_created_at" ON "plans" USING btree ("created_at");--> statement-breakpoint
+CREATE INDEX "plans_by_scan" ON "plans" USING btree ("scan_id");

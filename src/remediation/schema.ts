@@ -1,38 +1,54 @@
 import { boolean, index, integer, jsonb, pgTable, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
 import type { ResourceType } from "../inventory/resource-types.ts";
+import type { FindingKind } from "../policy/verdict.ts";
 
 const instant = () => timestamp({ withTimezone: true });
 
-/** `applied`: every action ended. `applying`: a run has begun; after a crash the next run goes on. */
-export type PlanState = "proposed" | "approved" | "rejected" | "expired" | "applying" | "applied";
+/**
+ * `applying`: a run holds it, or died while it did; the next run goes on. `approved` after a run: it stopped before the end
+ * and can be applied again. `applied`: every action ended. That a plan expired is seen by `expires_at`, never stored.
+ */
+export type PlanState = "proposed" | "approved" | "rejected" | "applying" | "applied";
 
 /** A reviewed set of tag changes, frozen. */
-export const plans = pgTable("plans", {
-  /** UUIDv7. */
-  id: uuid().primaryKey(),
-  state: text().$type<PlanState>().notNull(),
-  /** SHA-256, hex, over all actions; an approval is of this hash. */
-  hash: text().notNull(),
-  /** Who began it: a person, or `auto` after a scan. */
-  mode: text().$type<"plan" | "auto">().notNull(),
-  policy_set_id: text().notNull(),
-  scan_id: uuid(),
-  created_at: instant().notNull(),
-  created_by: text().notNull(),
-  expires_at: instant().notNull(),
-  approved_at: instant(),
-  approved_by: text(),
-  approved_hash: text(),
-  started_at: instant(),
-  finished_at: instant(),
-  /** Why the run stopped before its end: budget, error rate; null when it did not. */
-  stopped: text(),
-});
+export const plans = pgTable(
+  "plans",
+  {
+    /** UUIDv7. */
+    id: uuid().primaryKey(),
+    state: text().$type<PlanState>().notNull(),
+    /** SHA-256, hex, over all actions; an approval is of this hash. */
+    hash: text().notNull(),
+    /** Who began it: a person, or `auto` after a scan. */
+    mode: text().$type<"plan" | "auto">().notNull(),
+    policy_set_id: text().notNull(),
+    /** The scan after which it was made; null when a person asked. */
+    scan_id: uuid(),
+    created_at: instant().notNull(),
+    created_by: text().notNull(),
+    /** A proposal may be approved until then; an approved plan may be begun until then. */
+    expires_at: instant().notNull(),
+    approved_at: instant(),
+    approved_by: text(),
+    /** The hash that was approved: a plan whose actions hash to anything else is not applied. */
+    approved_hash: text(),
+    started_at: instant(),
+    finished_at: instant(),
+    /** Why the last run stopped before its end: budget, error rate, a signal; null when it did not. */
+    stopped: text(),
+    /** The run that holds this plan; null: none does. Every write of a run is refused once this is another. */
+    run_id: uuid(),
+    /** By the database's clock, every 2 s while the run lives; older than the lease: the run is dead. */
+    heartbeat_at: instant(),
+  },
+  (table) => [index("plans_by_created_at").on(table.created_at), index("plans_by_scan").on(table.scan_id)],
+);
 
 /**
- * `planned` → `intended` (committed before the call) → an end.
- * `verified`: read back as planned. `unchanged`: it already was. `skipped`: no longer asked for. `conflict`: someone moved it.
- * `blocked`: may not or could not be tried (stack, no room, budget). `failed`: tried, and it is not as planned.
+ * `planned` → `intended` (committed before the first call) → an end.
+ * `verified`: read back as planned. `unchanged`: it already was. `skipped`: no longer asked for, or gone.
+ * `conflict`: someone moved a key that is planned or was decided on. `failed`: tried, and not seen as planned.
+ * `blocked`: may not or could not be tried: a stack manages it, no room, no way into the account.
  */
 export type ActionState =
   | "planned"
@@ -51,6 +67,16 @@ export type TagChange = {
   readonly after: string | null;
 };
 
+/** A finding that an action means to resolve, with the rule that asks for it. */
+export type Reason = {
+  readonly finding_id: string;
+  readonly policy_id: string;
+  readonly rule_id: string;
+  /** The finding's key: canonical, or the forbidden key seen. */
+  readonly key: string;
+  readonly kind: FindingKind;
+};
+
 /** One resource's change in a plan. */
 export const plan_actions = pgTable(
   "plan_actions",
@@ -62,28 +88,27 @@ export const plan_actions = pgTable(
     region: text().notNull(),
     type: text().$type<ResourceType>().notNull(),
     arn: text().notNull(),
+    /** Sorted by key, each key once. */
     changes: jsonb().$type<TagChange[]>().notNull(),
     /** Keys that the decision read without changing them, with their values; null: absent. */
     decided_on: jsonb().$type<Record<string, string | null>>().notNull(),
     /** SHA-256, hex, of the user tags that it was decided on. */
     tags_hash: text().notNull(),
     /** The findings it means to resolve, with the rule that asks for it. */
-    reasons: jsonb().$type<{ finding_id: string; policy_id: string; rule_id: string; key: string; kind: string }[]>().notNull(),
+    reasons: jsonb().$type<Reason[]>().notNull(),
     /** Some rule behind it wants a person's approval always. */
     protected: boolean().notNull(),
     state: text().$type<ActionState>().notNull(),
-    /** Why it ended as it did, for a person. */
+    /** Why it ended as it did, for a person. Never a tag value. */
     note: text(),
-    /** All user tags as read just before the write: what undo goes back to. */
+    /** All user tags as read just before the first write: what undo goes back to. Committed before that write. */
     tags_before: jsonb().$type<Record<string, string>>(),
     /** All user tags as read just after the write. */
     tags_after: jsonb().$type<Record<string, string>>(),
+    /** How many runs began it. */
     attempts: integer().notNull().default(0),
     intended_at: instant(),
     finished_at: instant(),
   },
-  (table) => [
-    primaryKey({ columns: [table.plan_id, table.position] }),
-    index("plan_actions_by_arn").on(table.arn),
-  ],
+  (table) => [primaryKey({ columns: [table.plan_id, table.position] }), index("plan_actions_by_arn").on(table.arn)],
 );
