@@ -3,19 +3,17 @@
 -- A view reads with the rights of its owner, so a role that may read only this schema sees what the views show and no more.
 CREATE SCHEMA IF NOT EXISTS reporting;
 --> statement-breakpoint
-CREATE INDEX findings_open_by_severity ON findings ((CASE severity WHEN 'critical' THEN 4 WHEN 'high' THEN 3 WHEN 'medium' THEN 2 ELSE 1 END), opened_at, id) WHERE state = 'open';
+CREATE INDEX reporting_findings_open_by_severity ON findings ((CASE severity WHEN 'critical' THEN 4 WHEN 'high' THEN 3 WHEN 'medium' THEN 2 ELSE 1 END), opened_at, id) WHERE state = 'open';
 --> statement-breakpoint
-CREATE INDEX findings_open_by_account ON findings (account_id, id) WHERE state = 'open';
+CREATE INDEX reporting_findings_open_by_account ON findings (account_id, id) WHERE state = 'open';
 --> statement-breakpoint
-CREATE INDEX findings_open_by_arn ON findings (arn, id) WHERE state = 'open';
+CREATE INDEX reporting_findings_open_by_arn ON findings (arn, id) WHERE state = 'open';
 --> statement-breakpoint
-CREATE INDEX findings_open_by_key ON findings (key) WHERE state = 'open';
+CREATE INDEX reporting_findings_open_by_key ON findings (key) WHERE state = 'open';
 --> statement-breakpoint
-CREATE INDEX finding_events_by_scan ON finding_events (scan_id, event);
+CREATE INDEX reporting_finding_events_by_scan ON finding_events (scan_id, event);
 --> statement-breakpoint
-CREATE INDEX plans_by_scan ON plans (scan_id);
---> statement-breakpoint
-CREATE INDEX exemptions_by_arn ON exemptions (arn);
+CREATE INDEX reporting_exemptions_by_arn ON exemptions (arn);
 --> statement-breakpoint
 
 -- part ÷ whole, rounded down to three decimals, so that 1 means all; null of nothing.
@@ -39,19 +37,40 @@ JOIN policy_sets s ON s.id = r.policy_set_id AND s.active
 WHERE r.sensitive AND r.key <> '';
 --> statement-breakpoint
 
--- Whether a rule's values are masked: the rule says so now, or it said so when the row was written.
+-- The live resources with their tags as reports may show them. Masked is the value of a sensitive key, of a key that differs from one
+-- only in case or punctuation, and of any key that a finding of a sensitive rule observed on the resource: its aliases, for one.
+CREATE VIEW reporting.shown_resources AS
+SELECT r.*,
+  coalesce(nullif(shown_tags ->> 'Owner', ''), nullif(shown_tags ->> 'owner', ''), nullif(shown_tags ->> 'Team', ''), nullif(shown_tags ->> 'team', '')) AS owner
+FROM (
+  SELECT r.*,
+    CASE WHEN r.tags IS NULL OR NOT EXISTS (
+        SELECT FROM policy_rules p JOIN policy_sets s ON s.id = p.policy_set_id AND s.active WHERE p.sensitive)
+      THEN r.tags
+      ELSE (
+        SELECT coalesce(jsonb_object_agg(t.key, CASE
+          WHEN lower(regexp_replace(t.key, '[^[:alnum:]]', '', 'g')) IN (SELECT folded FROM reporting.sensitive_keys) OR EXISTS (
+            SELECT FROM findings f
+            JOIN policy_rules p ON p.policy_id = f.policy_id AND p.rule_id = f.rule_id AND p.sensitive
+            JOIN policy_sets s ON s.id = p.policy_set_id AND s.active
+            WHERE f.arn = r.arn AND f.detail -> 'observed' ? t.key)
+          THEN '***' ELSE t.value END), '{}'::jsonb)
+        FROM jsonb_each_text(r.tags) AS t) END AS shown_tags
+  FROM resources r
+) AS r;
+--> statement-breakpoint
+
 CREATE VIEW reporting.v1_findings AS
 SELECT
-  f.id, f.account_id, f.region, f.type, f.arn, r.name, o.owner,
+  f.id, f.account_id, f.region, f.type, f.arn, r.name, r.owner,
   f.policy_id, f.rule_id, coalesce(a.title, w.title) AS policy_title, coalesce(a.owner, w.owner) AS policy_owner,
   f.key, f.kind, f.severity,
   CASE f.severity WHEN 'critical' THEN 4 WHEN 'high' THEN 3 WHEN 'medium' THEN 2 ELSE 1 END AS severity_rank,
-  coalesce(a.sensitive, false) OR coalesce(w.sensitive, false) AS sensitive,
-  CASE WHEN coalesce(a.sensitive, false) OR coalesce(w.sensitive, false) OR EXISTS (SELECT FROM reporting.sensitive_keys)
+  coalesce(a.sensitive, w.sensitive, false) OR coalesce(w.sensitive, false) AS sensitive,
+  CASE WHEN coalesce(a.sensitive, w.sensitive, false) OR coalesce(w.sensitive, false) OR EXISTS (SELECT FROM reporting.sensitive_keys)
     THEN jsonb_set(f.detail, '{observed}', (
       SELECT coalesce(jsonb_object_agg(t.key, CASE
-        WHEN coalesce(a.sensitive, false) OR coalesce(w.sensitive, false)
-          OR lower(regexp_replace(t.key, '[^[:alnum:]]', '', 'g')) IN (SELECT folded FROM reporting.sensitive_keys)
+        WHEN coalesce(a.sensitive, w.sensitive, false) OR coalesce(w.sensitive, false) OR lower(regexp_replace(t.key, '[^[:alnum:]]', '', 'g')) IN (SELECT folded FROM reporting.sensitive_keys)
         THEN '***' ELSE t.value END), '{}'::jsonb)
       FROM jsonb_each_text(f.detail -> 'observed') AS t))
     ELSE f.detail END AS detail,
@@ -73,7 +92,305 @@ SELECT
   floor(extract(epoch FROM coalesce(f.resolved_at, now()) - f.opened_at))::integer AS age_seconds,
   f.policy_set_id, f.last_scan_id
 FROM findings f
-LEFT JOIN resources r ON r.arn = f.arn
+LEFT JOIN reporting.shown_resources r ON r.arn = f.arn
 LEFT JOIN policy_rules w ON w.policy_set_id = f.policy_set_id AND w.policy_id = f.policy_id AND w.rule_id = f.rule_id
-LEFT JOIN policy_rules a ON a.policy_set_id = (SELECT s.id FROM policy_sets s WHERE s.active) AND a.policy_id = f.policy_id AND a.rule_id = f.rule_id
-LEFT JOIN reporting.owners o ON o.arn = f.arn;
+LEFT JOIN policy_rules a ON a.policy_set_id = (SELECT s.id FROM policy_sets s WHERE s.active) AND a.policy_id = f.policy_id AND a.rule_id = f.rule_id;
+--> statement-breakpoint
+
+-- The one definition of compliance. Every number of every report counts this column.
+CREATE VIEW reporting.v1_resources AS
+SELECT
+  r.arn, r.account_id, r.region, r.type, r.name, r.owner,
+  CASE
+    WHEN r.standing = 'not_applicable' OR upper(r.status) LIKE 'DELETE%' THEN 'not_applicable'
+    WHEN EXISTS (SELECT FROM reporting.v1_findings f WHERE f.arn = r.arn AND f.state = 'open' AND f.effective_status = 'open') THEN 'noncompliant'
+    WHEN r.standing = 'unknown' OR r.reading_error IS NOT NULL OR NOT coalesce(u.listed, false) THEN 'unknown'
+    WHEN EXISTS (SELECT FROM findings f WHERE f.arn = r.arn AND f.state = 'open') THEN 'exempt'
+    ELSE 'compliant' END AS status,
+  r.unknown_reason, r.status AS service_status, r.shown_tags AS tags, r.source, r.tags_read_at, r.reading_error,
+  (SELECT max(s.read_at) FROM service_readings s WHERE s.arn = r.arn) AS service_read_at,
+  r.stack, r.created_at, r.first_seen_at, r.recorded_at, r.absences,
+  u.state AS unit_state, u.listed_at AS unit_listed_at, u.completed_at AS unit_completed_at,
+  (SELECT count(*) FROM reporting.v1_findings f WHERE f.arn = r.arn AND f.state = 'open' AND f.effective_status = 'open')::integer AS open_findings,
+  (SELECT count(*) FROM reporting.v1_findings f WHERE f.arn = r.arn AND f.state = 'open' AND f.effective_status = 'exempt')::integer AS exempt_findings
+FROM reporting.shown_resources r
+LEFT JOIN units u ON u.account_id = r.account_id AND u.region = r.region AND u.type = r.type
+WHERE r.gone_at IS NULL;
+--> statement-breakpoint
+
+-- What the compliance views count: a row for each live resource, each open finding and each unit.
+CREATE VIEW reporting.counted AS
+SELECT account_id, region, type, owner, status, NULL::text AS effective_status, NULL::boolean AS unit_incomplete, NULL::boolean AS unit_never_read
+FROM reporting.v1_resources
+UNION ALL
+SELECT account_id, region, type, owner, NULL, effective_status, NULL, NULL FROM reporting.v1_findings WHERE state = 'open'
+UNION ALL
+SELECT account_id, region, type, NULL, NULL, NULL, state IS DISTINCT FROM 'complete', listed_at IS NULL FROM units;
+--> statement-breakpoint
+
+CREATE VIEW reporting.v1_compliance_now AS
+SELECT
+  count(*) FILTER (WHERE status = 'compliant')::integer AS compliant,
+  count(*) FILTER (WHERE status = 'noncompliant')::integer AS noncompliant,
+  count(*) FILTER (WHERE status = 'exempt')::integer AS exempt,
+  count(*) FILTER (WHERE status = 'unknown')::integer AS unknown,
+  count(*) FILTER (WHERE status = 'not_applicable')::integer AS not_applicable,
+  reporting.ratio(count(*) FILTER (WHERE status = 'compliant'), count(*) FILTER (WHERE status IN ('compliant', 'noncompliant'))) AS ratio,
+  CASE WHEN count(*) FILTER (WHERE status IN ('compliant', 'noncompliant', 'exempt')) > 0 THEN reporting.ratio(count(*) FILTER (WHERE status = 'compliant'), count(*) FILTER (WHERE status IN ('compliant', 'noncompliant', 'exempt', 'unknown'))) END AS strict_ratio,
+  CASE WHEN count(*) FILTER (WHERE unit_never_read) = 0 THEN reporting.ratio(count(*) FILTER (WHERE status IN ('compliant', 'noncompliant', 'exempt')), count(*) FILTER (WHERE status IN ('compliant', 'noncompliant', 'exempt', 'unknown'))) END AS coverage,
+  count(*) FILTER (WHERE unit_incomplete)::integer AS units_incomplete,
+  count(*) FILTER (WHERE unit_never_read)::integer AS units_never_read,
+  count(*) FILTER (WHERE effective_status = 'open')::integer AS open_findings,
+  count(*) FILTER (WHERE effective_status = 'exempt')::integer AS exempt_findings
+FROM reporting.counted;
+--> statement-breakpoint
+
+CREATE VIEW reporting.v1_compliance_by_type AS
+SELECT type,
+  count(*) FILTER (WHERE status = 'compliant')::integer AS compliant,
+  count(*) FILTER (WHERE status = 'noncompliant')::integer AS noncompliant,
+  count(*) FILTER (WHERE status = 'exempt')::integer AS exempt,
+  count(*) FILTER (WHERE status = 'unknown')::integer AS unknown,
+  count(*) FILTER (WHERE status = 'not_applicable')::integer AS not_applicable,
+  reporting.ratio(count(*) FILTER (WHERE status = 'compliant'), count(*) FILTER (WHERE status IN ('compliant', 'noncompliant'))) AS ratio,
+  CASE WHEN count(*) FILTER (WHERE status IN ('compliant', 'noncompliant', 'exempt')) > 0 THEN reporting.ratio(count(*) FILTER (WHERE status = 'compliant'), count(*) FILTER (WHERE status IN ('compliant', 'noncompliant', 'exempt', 'unknown'))) END AS strict_ratio,
+  CASE WHEN count(*) FILTER (WHERE unit_never_read) = 0 THEN reporting.ratio(count(*) FILTER (WHERE status IN ('compliant', 'noncompliant', 'exempt')), count(*) FILTER (WHERE status IN ('compliant', 'noncompliant', 'exempt', 'unknown'))) END AS coverage,
+  count(*) FILTER (WHERE unit_incomplete)::integer AS units_incomplete,
+  count(*) FILTER (WHERE unit_never_read)::integer AS units_never_read,
+  count(*) FILTER (WHERE effective_status = 'open')::integer AS open_findings,
+  count(*) FILTER (WHERE effective_status = 'exempt')::integer AS exempt_findings
+FROM reporting.counted GROUP BY type;
+--> statement-breakpoint
+
+CREATE VIEW reporting.v1_compliance_by_account AS
+SELECT account_id,
+  count(*) FILTER (WHERE status = 'compliant')::integer AS compliant,
+  count(*) FILTER (WHERE status = 'noncompliant')::integer AS noncompliant,
+  count(*) FILTER (WHERE status = 'exempt')::integer AS exempt,
+  count(*) FILTER (WHERE status = 'unknown')::integer AS unknown,
+  count(*) FILTER (WHERE status = 'not_applicable')::integer AS not_applicable,
+  reporting.ratio(count(*) FILTER (WHERE status = 'compliant'), count(*) FILTER (WHERE status IN ('compliant', 'noncompliant'))) AS ratio,
+  CASE WHEN count(*) FILTER (WHERE status IN ('compliant', 'noncompliant', 'exempt')) > 0 THEN reporting.ratio(count(*) FILTER (WHERE status = 'compliant'), count(*) FILTER (WHERE status IN ('compliant', 'noncompliant', 'exempt', 'unknown'))) END AS strict_ratio,
+  CASE WHEN count(*) FILTER (WHERE unit_never_read) = 0 THEN reporting.ratio(count(*) FILTER (WHERE status IN ('compliant', 'noncompliant', 'exempt')), count(*) FILTER (WHERE status IN ('compliant', 'noncompliant', 'exempt', 'unknown'))) END AS coverage,
+  count(*) FILTER (WHERE unit_incomplete)::integer AS units_incomplete,
+  count(*) FILTER (WHERE unit_never_read)::integer AS units_never_read,
+  count(*) FILTER (WHERE effective_status = 'open')::integer AS open_findings,
+  count(*) FILTER (WHERE effective_status = 'exempt')::integer AS exempt_findings
+FROM reporting.counted GROUP BY account_id;
+--> statement-breakpoint
+
+CREATE VIEW reporting.v1_compliance_by_region AS
+SELECT region,
+  count(*) FILTER (WHERE status = 'compliant')::integer AS compliant,
+  count(*) FILTER (WHERE status = 'noncompliant')::integer AS noncompliant,
+  count(*) FILTER (WHERE status = 'exempt')::integer AS exempt,
+  count(*) FILTER (WHERE status = 'unknown')::integer AS unknown,
+  count(*) FILTER (WHERE status = 'not_applicable')::integer AS not_applicable,
+  reporting.ratio(count(*) FILTER (WHERE status = 'compliant'), count(*) FILTER (WHERE status IN ('compliant', 'noncompliant'))) AS ratio,
+  CASE WHEN count(*) FILTER (WHERE status IN ('compliant', 'noncompliant', 'exempt')) > 0 THEN reporting.ratio(count(*) FILTER (WHERE status = 'compliant'), count(*) FILTER (WHERE status IN ('compliant', 'noncompliant', 'exempt', 'unknown'))) END AS strict_ratio,
+  CASE WHEN count(*) FILTER (WHERE unit_never_read) = 0 THEN reporting.ratio(count(*) FILTER (WHERE status IN ('compliant', 'noncompliant', 'exempt')), count(*) FILTER (WHERE status IN ('compliant', 'noncompliant', 'exempt', 'unknown'))) END AS coverage,
+  count(*) FILTER (WHERE unit_incomplete)::integer AS units_incomplete,
+  count(*) FILTER (WHERE unit_never_read)::integer AS units_never_read,
+  count(*) FILTER (WHERE effective_status = 'open')::integer AS open_findings,
+  count(*) FILTER (WHERE effective_status = 'exempt')::integer AS exempt_findings
+FROM reporting.counted GROUP BY region;
+--> statement-breakpoint
+
+-- An unread unit may hold resources of any owner: the units counted are all units, for each owner.
+CREATE VIEW reporting.v1_compliance_by_owner AS
+SELECT owner,
+  count(*) FILTER (WHERE status = 'compliant')::integer AS compliant,
+  count(*) FILTER (WHERE status = 'noncompliant')::integer AS noncompliant,
+  count(*) FILTER (WHERE status = 'exempt')::integer AS exempt,
+  count(*) FILTER (WHERE status = 'unknown')::integer AS unknown,
+  count(*) FILTER (WHERE status = 'not_applicable')::integer AS not_applicable,
+  reporting.ratio(count(*) FILTER (WHERE status = 'compliant'), count(*) FILTER (WHERE status IN ('compliant', 'noncompliant'))) AS ratio,
+  CASE WHEN count(*) FILTER (WHERE status IN ('compliant', 'noncompliant', 'exempt')) > 0 THEN reporting.ratio(count(*) FILTER (WHERE status = 'compliant'), count(*) FILTER (WHERE status IN ('compliant', 'noncompliant', 'exempt', 'unknown'))) END AS strict_ratio,
+  CASE WHEN (SELECT count(*) FROM units u WHERE u.listed_at IS NULL) = 0 THEN reporting.ratio(count(*) FILTER (WHERE status IN ('compliant', 'noncompliant', 'exempt')), count(*) FILTER (WHERE status IN ('compliant', 'noncompliant', 'exempt', 'unknown'))) END AS coverage,
+  (SELECT count(*) FROM units u WHERE u.state IS DISTINCT FROM 'complete')::integer AS units_incomplete,
+  (SELECT count(*) FROM units u WHERE u.listed_at IS NULL)::integer AS units_never_read,
+  count(*) FILTER (WHERE effective_status = 'open')::integer AS open_findings,
+  count(*) FILTER (WHERE effective_status = 'exempt')::integer AS exempt_findings
+FROM reporting.counted WHERE unit_incomplete IS NULL GROUP BY owner;
+--> statement-breakpoint
+
+CREATE VIEW reporting.v1_compliance_by_rule AS
+SELECT
+  coalesce(f.policy_id, a.policy_id) AS policy_id, coalesce(f.rule_id, a.rule_id) AS rule_id,
+  coalesce(a.title, f.policy_title) AS policy_title, coalesce(a.owner, f.policy_owner) AS policy_owner, a.key,
+  coalesce(a.severity, f.severity) AS severity, a.rule_id IS NOT NULL AS active,
+  coalesce(f.noncompliant, 0)::integer AS noncompliant, coalesce(f.exempt, 0)::integer AS exempt,
+  coalesce(f.open_findings, 0)::integer AS open_findings, coalesce(f.exempt_findings, 0)::integer AS exempt_findings, f.oldest_opened_at
+FROM (
+  SELECT policy_id, rule_id, max(policy_title) AS policy_title, max(policy_owner) AS policy_owner, max(severity) AS severity,
+    count(DISTINCT arn) FILTER (WHERE effective_status = 'open') AS noncompliant,
+    count(DISTINCT arn) FILTER (WHERE effective_status = 'exempt') AS exempt,
+    count(*) FILTER (WHERE effective_status = 'open') AS open_findings,
+    count(*) FILTER (WHERE effective_status = 'exempt') AS exempt_findings,
+    min(opened_at) FILTER (WHERE effective_status = 'open') AS oldest_opened_at
+  FROM reporting.v1_findings WHERE state = 'open' GROUP BY policy_id, rule_id
+) AS f
+FULL JOIN (
+  SELECT p.* FROM policy_rules p JOIN policy_sets s ON s.id = p.policy_set_id AND s.active
+) AS a ON a.policy_id = f.policy_id AND a.rule_id = f.rule_id;
+--> statement-breakpoint
+
+CREATE VIEW reporting.v1_compliance_by_key AS
+SELECT key,
+  count(DISTINCT arn) FILTER (WHERE effective_status = 'open')::integer AS noncompliant,
+  count(DISTINCT arn) FILTER (WHERE effective_status = 'exempt')::integer AS exempt,
+  count(*) FILTER (WHERE effective_status = 'open')::integer AS open_findings,
+  count(*) FILTER (WHERE effective_status = 'exempt')::integer AS exempt_findings,
+  min(opened_at) FILTER (WHERE effective_status = 'open') AS oldest_opened_at
+FROM reporting.v1_findings WHERE state = 'open' GROUP BY key;
+--> statement-breakpoint
+
+CREATE VIEW reporting.v1_units AS
+SELECT u.partition, u.account_id, u.region, u.type, u.state, u.listed, u.error,
+  CASE WHEN u.listed_at IS NULL THEN 'never_read' WHEN u.state = 'complete' THEN 'complete' ELSE 'incomplete' END AS freshness,
+  u.attempted_at, u.listed_at, u.completed_at, u.last_scan_id,
+  (SELECT count(*) FROM resources r WHERE r.account_id = u.account_id AND r.region = u.region AND r.type = u.type AND r.gone_at IS NULL)::integer AS resources
+FROM units u;
+--> statement-breakpoint
+
+CREATE VIEW reporting.v1_scans AS
+SELECT s.id, s.state, s.trigger, s.requested_by, s.schedule_id, s.slot, s.confirm_all, s.policy_set_id,
+  s.created_at, s.started_at, s.finished_at, s.heartbeat_at,
+  extract(epoch FROM s.finished_at - s.started_at)::double precision AS duration_seconds,
+  s.targets, s.types, s.warnings, s.api_calls, s.error,
+  u.units, u.units_ended, u.units_complete, u.resources, u.unread, u.opened, u.reopened, u.changed, u.resolved, u.unchanged, u.held
+FROM scans s
+CROSS JOIN LATERAL (
+  SELECT count(*)::integer AS units,
+    count(*) FILTER (WHERE su.state NOT IN ('pending', 'running'))::integer AS units_ended,
+    count(*) FILTER (WHERE su.state = 'complete')::integer AS units_complete,
+    coalesce(sum(su.resources), 0)::integer AS resources, coalesce(sum(su.unread), 0)::integer AS unread,
+    coalesce(sum(su.opened), 0)::integer AS opened, coalesce(sum(su.reopened), 0)::integer AS reopened,
+    coalesce(sum(su.changed), 0)::integer AS changed, coalesce(sum(su.resolved), 0)::integer AS resolved,
+    coalesce(sum(su.unchanged), 0)::integer AS unchanged, coalesce(sum(su.held), 0)::integer AS held
+  FROM scan_units su WHERE su.scan_id = s.id
+) AS u;
+--> statement-breakpoint
+
+CREATE VIEW reporting.v1_finding_events AS
+SELECT e.id, e.at, e.event, e.cause, e.finding_id, f.account_id, f.region, f.type, f.arn, f.policy_id, f.rule_id, f.key,
+  e.kind, e.severity, coalesce(a.sensitive, w.sensitive, false) OR coalesce(w.sensitive, false) AS sensitive,
+  CASE WHEN coalesce(a.sensitive, w.sensitive, false) OR coalesce(w.sensitive, false) OR EXISTS (SELECT FROM reporting.sensitive_keys)
+    THEN jsonb_set(e.detail, '{observed}', (
+      SELECT coalesce(jsonb_object_agg(t.key, CASE
+        WHEN coalesce(a.sensitive, w.sensitive, false) OR coalesce(w.sensitive, false) OR lower(regexp_replace(t.key, '[^[:alnum:]]', '', 'g')) IN (SELECT folded FROM reporting.sensitive_keys)
+        THEN '***' ELSE t.value END), '{}'::jsonb)
+      FROM jsonb_each_text(e.detail -> 'observed') AS t))
+    ELSE e.detail END AS detail,
+  e.source, e.policy_set_id, e.scan_id, e.actor
+FROM finding_events e
+LEFT JOIN findings f ON f.id = e.finding_id
+LEFT JOIN policy_rules w ON w.policy_set_id = e.policy_set_id AND w.policy_id = f.policy_id AND w.rule_id = f.rule_id
+LEFT JOIN policy_rules a ON a.policy_set_id = (SELECT s.id FROM policy_sets s WHERE s.active) AND a.policy_id = f.policy_id AND a.rule_id = f.rule_id;
+--> statement-breakpoint
+
+DO $$ BEGIN
+  COMMENT ON VIEW reporting.v1_resources IS 'Live resources of the current inventory, one row each, with their compliance.';
+  COMMENT ON COLUMN reporting.v1_resources.arn IS 'Amazon Resource Name';
+  COMMENT ON COLUMN reporting.v1_resources.account_id IS 'Twelve digits, text';
+  COMMENT ON COLUMN reporting.v1_resources.region IS 'Region';
+  COMMENT ON COLUMN reporting.v1_resources.type IS 'One of the thirteen resource types';
+  COMMENT ON COLUMN reporting.v1_resources.name IS 'Name as listed';
+  COMMENT ON COLUMN reporting.v1_resources.owner IS 'First non-empty value of the tags Owner, owner, Team, team; null: nobody is named; *** where that key is sensitive';
+  COMMENT ON COLUMN reporting.v1_resources.status IS 'compliant, noncompliant, exempt, unknown or not_applicable: the one definition of compliance';
+  COMMENT ON COLUMN reporting.v1_resources.unknown_reason IS 'Why the tags or a rule could not be judged';
+  COMMENT ON COLUMN reporting.v1_resources.service_status IS 'Status as Amazon Personalize spells it';
+  COMMENT ON COLUMN reporting.v1_resources.tags IS 'As last read, aws: keys included, sensitive values masked; null: never read, which is not none';
+  COMMENT ON COLUMN reporting.v1_resources.source IS 'index or service: where the tags came from';
+  COMMENT ON COLUMN reporting.v1_resources.tags_read_at IS 'When the tags were first read as they are now';
+  COMMENT ON COLUMN reporting.v1_resources.reading_error IS 'Error of the last attempt to read the tags; null: it did not fail';
+  COMMENT ON COLUMN reporting.v1_resources.service_read_at IS 'When the service itself was last asked and answered';
+  COMMENT ON COLUMN reporting.v1_resources.stack IS 'CloudFormation stack that manages it';
+  COMMENT ON COLUMN reporting.v1_resources.created_at IS 'Creation as listed';
+  COMMENT ON COLUMN reporting.v1_resources.first_seen_at IS 'First scan that listed it';
+  COMMENT ON COLUMN reporting.v1_resources.recorded_at IS 'Last change of this row';
+  COMMENT ON COLUMN reporting.v1_resources.absences IS 'Complete scans in a row that did not list it';
+  COMMENT ON COLUMN reporting.v1_resources.unit_state IS 'How the last attempt to read its unit ended';
+  COMMENT ON COLUMN reporting.v1_resources.unit_listed_at IS 'Last time the list of its unit reached its end';
+  COMMENT ON COLUMN reporting.v1_resources.unit_completed_at IS 'Last time its unit was complete';
+  COMMENT ON COLUMN reporting.v1_resources.open_findings IS 'Open findings that are not exempt';
+  COMMENT ON COLUMN reporting.v1_resources.exempt_findings IS 'Open findings that are exempt';
+  COMMENT ON VIEW reporting.v1_findings IS 'Findings, one row for each (resource, rule, tag key) that is or was in violation.';
+  COMMENT ON COLUMN reporting.v1_findings.id IS 'SHA-256 of account, ARN, policy, rule and key';
+  COMMENT ON COLUMN reporting.v1_findings.name IS 'Name of the resource';
+  COMMENT ON COLUMN reporting.v1_findings.owner IS 'Owner of the resource, as in v1_resources';
+  COMMENT ON COLUMN reporting.v1_findings.policy_title IS 'Title of the policy';
+  COMMENT ON COLUMN reporting.v1_findings.policy_owner IS 'Who answers for the policy';
+  COMMENT ON COLUMN reporting.v1_findings.key IS 'Canonical tag key; empty where the rule is about the tag set';
+  COMMENT ON COLUMN reporting.v1_findings.kind IS 'missing, invalid, variant, forbidden, too_many or assertion';
+  COMMENT ON COLUMN reporting.v1_findings.severity IS 'low, medium, high or critical';
+  COMMENT ON COLUMN reporting.v1_findings.severity_rank IS '1 (low) to 4 (critical)';
+  COMMENT ON COLUMN reporting.v1_findings.sensitive IS 'The values are masked';
+  COMMENT ON COLUMN reporting.v1_findings.detail IS 'message, observed (key to value, masked where sensitive), expected';
+  COMMENT ON COLUMN reporting.v1_findings.source IS 'Reading that showed it: index or service';
+  COMMENT ON COLUMN reporting.v1_findings.state IS 'open or resolved, as scans see it';
+  COMMENT ON COLUMN reporting.v1_findings.effective_status IS 'open, exempt (open, and an exemption is in force now) or resolved';
+  COMMENT ON COLUMN reporting.v1_findings.exempt_until IS 'Latest expiry of the exemptions in force for it';
+  COMMENT ON COLUMN reporting.v1_findings.resolution IS 'Why it is resolved';
+  COMMENT ON COLUMN reporting.v1_findings.opened_at IS 'Start of the current episode';
+  COMMENT ON COLUMN reporting.v1_findings.opened_cause IS 'Why the current episode began';
+  COMMENT ON COLUMN reporting.v1_findings.first_opened_at IS 'First time it was opened';
+  COMMENT ON COLUMN reporting.v1_findings.resolved_at IS 'End of the episode';
+  COMMENT ON COLUMN reporting.v1_findings.reopen_count IS 'Times it came back';
+  COMMENT ON COLUMN reporting.v1_findings.age_seconds IS 'From opened_at to resolved_at, or to now';
+  COMMENT ON COLUMN reporting.v1_findings.policy_set_id IS 'Set of policies that says so';
+  COMMENT ON COLUMN reporting.v1_findings.last_scan_id IS 'Scan that last changed it';
+  COMMENT ON VIEW reporting.v1_compliance_now IS 'Compliance of everything in scope, one row.';
+  COMMENT ON COLUMN reporting.v1_compliance_now.compliant IS 'Resources without an open finding';
+  COMMENT ON COLUMN reporting.v1_compliance_now.noncompliant IS 'Resources with an open finding that is not exempt';
+  COMMENT ON COLUMN reporting.v1_compliance_now.exempt IS 'Resources whose open findings are all exempt';
+  COMMENT ON COLUMN reporting.v1_compliance_now.unknown IS 'Resources that could not be read or judged: never a pass';
+  COMMENT ON COLUMN reporting.v1_compliance_now.not_applicable IS 'Resources under no rule, or being deleted';
+  COMMENT ON COLUMN reporting.v1_compliance_now.ratio IS 'compliant / (compliant + noncompliant), rounded down to three decimals; null: nothing evaluated';
+  COMMENT ON COLUMN reporting.v1_compliance_now.strict_ratio IS 'compliant / all but not_applicable, rounded down';
+  COMMENT ON COLUMN reporting.v1_compliance_now.coverage IS 'Share of resources in scope that are not unknown; null while a unit was never read';
+  COMMENT ON COLUMN reporting.v1_compliance_now.units_incomplete IS 'Units whose last attempt was not complete';
+  COMMENT ON COLUMN reporting.v1_compliance_now.units_never_read IS 'Units never listed to the end';
+  COMMENT ON COLUMN reporting.v1_compliance_now.open_findings IS 'Open findings that are not exempt';
+  COMMENT ON COLUMN reporting.v1_compliance_now.exempt_findings IS 'Open findings that are exempt';
+  COMMENT ON VIEW reporting.v1_compliance_by_type IS 'Compliance for each resource type, columns as in v1_compliance_now.';
+  COMMENT ON VIEW reporting.v1_compliance_by_account IS 'Compliance for each account, columns as in v1_compliance_now.';
+  COMMENT ON VIEW reporting.v1_compliance_by_region IS 'Compliance for each region, columns as in v1_compliance_now.';
+  COMMENT ON VIEW reporting.v1_compliance_by_owner IS 'Compliance for each owner, columns as in v1_compliance_now; owner null: nobody is named.';
+  COMMENT ON VIEW reporting.v1_compliance_by_rule IS 'Open findings for each active rule, those without any included, and for each other rule that still has some.';
+  COMMENT ON COLUMN reporting.v1_compliance_by_rule.key IS 'Canonical tag key of the rule; null where it is about the tag set';
+  COMMENT ON COLUMN reporting.v1_compliance_by_rule.severity IS 'Severity of the rule';
+  COMMENT ON COLUMN reporting.v1_compliance_by_rule.active IS 'The rule is in the active set';
+  COMMENT ON COLUMN reporting.v1_compliance_by_rule.noncompliant IS 'Resources with an open finding of it';
+  COMMENT ON COLUMN reporting.v1_compliance_by_rule.exempt IS 'Resources with an exempt finding of it';
+  COMMENT ON COLUMN reporting.v1_compliance_by_rule.oldest_opened_at IS 'Start of its oldest open finding';
+  COMMENT ON VIEW reporting.v1_compliance_by_key IS 'Open findings for each tag key; the empty key stands for rules about the tag set.';
+  COMMENT ON COLUMN reporting.v1_compliance_by_key.key IS 'Canonical tag key';
+  COMMENT ON COLUMN reporting.v1_compliance_by_key.noncompliant IS 'Resources with an open finding of it';
+  COMMENT ON COLUMN reporting.v1_compliance_by_key.exempt IS 'Resources with an exempt finding of it';
+  COMMENT ON VIEW reporting.v1_units IS 'Units (account, region, type) ever in scope, and how the last attempt to read each ended.';
+  COMMENT ON COLUMN reporting.v1_units.state IS 'complete, partial, denied or failed; null: never attempted to its end';
+  COMMENT ON COLUMN reporting.v1_units.listed IS 'The last list reached its last page';
+  COMMENT ON COLUMN reporting.v1_units.error IS 'Why not';
+  COMMENT ON COLUMN reporting.v1_units.freshness IS 'complete, incomplete or never_read';
+  COMMENT ON COLUMN reporting.v1_units.attempted_at IS 'Last attempt';
+  COMMENT ON COLUMN reporting.v1_units.listed_at IS 'Last time the list reached its end';
+  COMMENT ON COLUMN reporting.v1_units.completed_at IS 'Last time it was complete';
+  COMMENT ON COLUMN reporting.v1_units.resources IS 'Live resources';
+  COMMENT ON VIEW reporting.v1_scans IS 'Scans, newest by created_at, with the sums over their units.';
+  COMMENT ON COLUMN reporting.v1_scans.units IS 'Units of the scan';
+  COMMENT ON COLUMN reporting.v1_scans.units_ended IS 'Units that ended, however';
+  COMMENT ON COLUMN reporting.v1_scans.units_complete IS 'Units read completely';
+  COMMENT ON COLUMN reporting.v1_scans.duration_seconds IS 'From start to end';
+  COMMENT ON COLUMN reporting.v1_scans.api_calls IS 'total, throttled and a count for each operation';
+  COMMENT ON COLUMN reporting.v1_scans.unread IS 'Resources whose tags could not be read';
+  COMMENT ON COLUMN reporting.v1_scans.held IS 'Closures that wait for confirmation';
+  COMMENT ON VIEW reporting.v1_finding_events IS 'History of findings, append-only.';
+  COMMENT ON COLUMN reporting.v1_finding_events.at IS 'When';
+  COMMENT ON COLUMN reporting.v1_finding_events.event IS 'opened, changed, reopened or resolved';
+  COMMENT ON COLUMN reporting.v1_finding_events.cause IS 'Why';
+  COMMENT ON COLUMN reporting.v1_finding_events.finding_id IS 'Finding in v1_findings';
+  COMMENT ON COLUMN reporting.v1_finding_events.detail IS 'As v1_findings.detail, at that time';
+  COMMENT ON COLUMN reporting.v1_finding_events.scan_id IS 'Scan that saw it';
+  COMMENT ON COLUMN reporting.v1_finding_events.actor IS 'Who, when it was not a scan';
+END $$;
