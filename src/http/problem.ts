@@ -1,0 +1,128 @@
+import type { Context } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { HTTPException } from "hono/http-exception";
+import type { ZodError } from "zod";
+import { UsageError } from "../config.ts";
+import { nearestWord } from "../tags/spelling.ts";
+
+/** Every problem that the API answers with; the name is the last part of its `type`. Documented in docs/api.md. */
+export const PROBLEMS = {
+  "validation-failed": { status: 400, title: "The request is not valid" },
+  "unknown-parameter": { status: 400, title: "There is no such query parameter" },
+  "page-token-mismatch": { status: 400, title: "The page token belongs to another list" },
+  "cross-site": { status: 403, title: "Requests from other sites are refused" },
+  "not-found": { status: 404, title: "Not found" },
+  "method-not-allowed": { status: 405, title: "The method is not allowed here" },
+  "payload-too-large": { status: 413, title: "The body is too large" },
+  "unsupported-media-type": { status: 415, title: "The body has to be JSON" },
+  "wrong-host": { status: 421, title: "This server does not answer for that host name" },
+  "request-refused": { status: 422, title: "The request cannot be carried out" },
+  "idempotency-key-reused": { status: 422, title: "The idempotency key was used for another request" },
+  internal: { status: 500, title: "Something went wrong here" },
+  "dependency-down": { status: 503, title: "The database is not reachable" },
+  "query-timeout": { status: 504, title: "The database took too long" },
+} as const satisfies Record<string, { status: ContentfulStatusCode; title: string }>;
+
+export type ProblemName = keyof typeof PROBLEMS;
+
+/** One thing that is wrong with a request. `pointer` names the parameter, header or field. */
+export type ProblemItem = { readonly pointer: string; readonly detail: string };
+
+/** A request that ends as a problem, thrown from anywhere below a handler. The message is for the caller to read. */
+export class ProblemError extends Error {
+  readonly problem: ProblemName;
+  readonly errors: readonly ProblemItem[];
+  constructor(problem: ProblemName, detail: string, errors: readonly ProblemItem[] = []) {
+    super(detail);
+    this.name = "ProblemError";
+    this.problem = problem;
+    this.errors = errors;
+  }
+}
+
+/** The body of an `application/problem+json` answer (RFC 9457). `instance` is the request's id, as in the log. */
+export function problemBody(error: ProblemError, instance: string) {
+  const { status, title } = PROBLEMS[error.problem];
+  return {
+    type: `/problems/${error.problem}`,
+    title,
+    status,
+    detail: error.message,
+    instance,
+    ...(error.errors.length > 0 ? { errors: error.errors } : {}),
+  };
+}
+
+/** Answers with a problem as JSON. */
+export function problemResponse(c: Context, error: ProblemError, instance: string): Response {
+  const body = problemBody(error, instance);
+  return c.body(JSON.stringify(body), body.status, { "Content-Type": "application/problem+json" });
+}
+
+/** What zod found, as a problem: an unknown parameter is named, with the nearest valid one. */
+export function fromZodError(
+  error: ZodError,
+  where: "query" | "body" | "path" | "header",
+  valid: readonly string[],
+): ProblemError {
+  const items: ProblemItem[] = [];
+  let unknown = false;
+  for (const issue of error.issues) {
+    if (issue.code === "unrecognized_keys") {
+      unknown ||= where === "query";
+      for (const key of issue.keys) items.push({ pointer: key, detail: unknownWord(key, valid) });
+    } else if (issue.code === "invalid_value") {
+      items.push({ pointer: pointerOf(issue.path), detail: `${issue.message}.` });
+    } else {
+      items.push({ pointer: pointerOf(issue.path), detail: issue.message });
+    }
+  }
+  const detail = items.map((item) => (item.pointer === "" ? item.detail : `${item.pointer}: ${item.detail}`)).join(" ");
+  return new ProblemError(unknown ? "unknown-parameter" : "validation-failed", detail, items);
+}
+
+/** Turns whatever was thrown into a problem; what is not a problem of the caller tells the caller nothing. */
+export function problemOf(error: unknown): ProblemError {
+  if (error instanceof ProblemError) return error;
+  if (error instanceof HTTPException) {
+    // Hono's own validator: a body that is no JSON, or a path that cannot be decoded.
+    return new ProblemError("validation-failed", error.message || "The request cannot be read.");
+  }
+  if (error instanceof UsageError) return new ProblemError("request-refused", error.message);
+  const codes = errorCodes(error);
+  if (codes.some((code) => code === "57014")) {
+    return new ProblemError("query-timeout", "The query was cancelled because it took too long. Narrow the filters.");
+  }
+  if (codes.some((code) => DATABASE_DOWN.test(code))) {
+    return new ProblemError("dependency-down", "The database does not answer. Try again in a moment.");
+  }
+  return new ProblemError(
+    "internal",
+    "The request failed. The log of the server has the cause, under the id in `instance`.",
+  );
+}
+
+/** Connection errors of Node, of postgres.js, and classes 08 and 57P of PostgreSQL. */
+const DATABASE_DOWN =
+  /^(ECONNREFUSED|ECONNRESET|EPIPE|ENOTFOUND|ETIMEDOUT|EHOSTUNREACH|CONNECTION_(CLOSED|ENDED|DESTROYED)|CONNECT_TIMEOUT|08...|57P..|53300)$/;
+
+function errorCodes(error: unknown): string[] {
+  const codes: string[] = [];
+  let current: unknown = error;
+  for (let depth = 0; depth < 5 && current instanceof Error; depth++) {
+    if ("code" in current && typeof current.code === "string") codes.push(current.code);
+    current = current.cause;
+  }
+  return codes;
+}
+
+/** Says that a word is unknown, and which valid word it may have meant. */
+function unknownWord(word: string, valid: readonly string[]): string {
+  const near = nearestWord(word, valid);
+  if (near !== null) return `There is no such name here. Did you mean ${near}?`;
+  return valid.length === 0 ? "There is no such name here." : `There is no such name here. Known: ${valid.join(", ")}.`;
+}
+
+function pointerOf(path: readonly PropertyKey[]): string {
+  return path.map(String).join("/");
+}

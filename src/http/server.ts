@@ -1,0 +1,59 @@
+import { createAdaptorServer } from "@hono/node-server";
+import type { Hono } from "hono";
+import type { Server } from "node:http";
+import type { HttpEnv } from "./guard.ts";
+
+/** A listening server. */
+export type HttpServer = {
+  /** `http://127.0.0.1:8080`: with the port that was given by the system when 0 was asked for. */
+  readonly url: string;
+  /** Takes no new connection, lets running requests end for up to 5 s, then cuts what is left. */
+  close(): Promise<void>;
+};
+
+const GRACE_MS = 5_000;
+
+/** Listens. Throws when the address is taken or not ours, with Node's error as the cause. */
+export async function serveApp(
+  app: Pick<Hono<HttpEnv>, "fetch">,
+  address: { host: string; port: number },
+): Promise<HttpServer> {
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    serverOptions: {
+      // Longer than the 60 s after which common load balancers drop an idle connection, so it is they who do.
+      keepAliveTimeout: 75_000,
+      headersTimeout: 20_000,
+      requestTimeout: 60_000,
+      maxHeaderSize: 16_384,
+    },
+  }) as Server;
+  await listen(server, address);
+  const bound = server.address();
+  const port = typeof bound === "object" && bound !== null ? bound.port : address.port;
+  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
+  return { url: `http://${host}:${port}`, close: () => closeServer(server) };
+}
+
+function listen(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (cause: Error) => reject(new Error(`cannot listen on ${host}:${port}: ${cause.message}`, { cause }));
+    server.once("error", failed);
+    server.listen(port, host, () => {
+      server.off("error", failed);
+      resolve();
+    });
+  });
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const cut = setTimeout(() => server.closeAllConnections(), GRACE_MS);
+    cut.unref();
+    server.close(() => {
+      clearTimeout(cut);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}
