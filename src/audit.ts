@@ -1,0 +1,53 @@
+import type { Database } from "./db/client.ts";
+import { UnitRecorder, type UnitSummary } from "./findings/store.ts";
+import type { UnitReading } from "./inventory/aws/read-unit.ts";
+import type { Observation, Unit } from "./inventory/resource.ts";
+import { judge } from "./policy/judge.ts";
+import type { PolicySet } from "./policy/load.ts";
+import type { Judgement } from "./policy/verdict.ts";
+
+/** What an audit of one unit works with. */
+export type UnitAudit = {
+  readonly database: Database;
+  readonly scan: { readonly id: string; readonly epoch: number };
+  readonly unit: Unit;
+  /** The unit's listing and tag reading, already begun. */
+  readonly reading: UnitReading;
+  readonly set: PolicySet;
+  readonly settings: { readonly mass_close: { readonly share: number; readonly count: number } };
+  readonly now: () => Date;
+  readonly signal?: AbortSignal;
+};
+
+/**
+ * Audits one unit, from listing to recorded changes: page by page it is read, judged and compared with what is known; what
+ * changed is recorded at the end in one transaction. AWS errors end as the unit's state, never as an empty list.
+ * Throws only when the database fails or `signal` aborts; then nothing of this unit is recorded.
+ */
+export async function auditUnit(audit: UnitAudit): Promise<UnitSummary> {
+  const { database, scan, unit, reading, set, settings, now, signal } = audit;
+  const recorder = new UnitRecorder(database, { ...scan, policy_set_id: set.id }, unit, settings, now);
+  for await (const page of reading.observations) {
+    await recorder.add(page.map((observation) => judged(set, observation, now())));
+  }
+  return recorder.finish(reading.outcome(), signal);
+}
+
+/** Judges what was read. A resource that the judge cannot cope with is unknown, and the rest of the unit goes on. */
+function judged(
+  set: PolicySet,
+  observation: Observation,
+  now: Date,
+): { observation: Observation; judgement: Judgement | null } {
+  if (observation.outcome !== "read") return { observation, judgement: null };
+  try {
+    return { observation, judgement: judge(set, observation.resource, observation.reading.tags, now) };
+  } catch (error) {
+    const { resource, in_index } = observation;
+    const message = error instanceof Error ? error.message : String(error);
+    return {
+      observation: { resource, in_index, outcome: "unknown", error: { name: "JudgeError", message, operation: "judge" } },
+      judgement: null,
+    };
+  }
+}

@@ -1,0 +1,78 @@
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { exitCodeOf, messageOf } from "./exit.ts";
+
+type Row = { readonly summary: string; readonly load: () => Promise<Command> };
+
+/** The commands. A command's file is loaded only when it is the one asked for, so that the start is quick. */
+const COMMANDS: Record<string, Row> = {
+  scan: {
+    summary: "list every resource, read its tags, judge them, record and report",
+    load: async () => (await import("./scan.ts")).scanCommand(),
+  },
+  scans: { summary: "list and show scans; confirm held closures", load: async () => (await import("./scans.ts")).scansCommand() },
+  serve: {
+    summary: "schedules, HTTP API and dashboard; with --sandbox everything without AWS",
+    load: async () => (await import("./serve.ts")).serveCommand(),
+  },
+  policies: {
+    summary: "validate and activate policies; print their schema",
+    load: async () => (await import("./policies.ts")).policiesCommand(),
+  },
+  findings: { summary: "what is wrong, filtered", load: async () => (await import("./findings.ts")).findingsCommand() },
+  report: { summary: "print the report of a scan again", load: async () => (await import("./report.ts")).reportCommand() },
+  plan: { summary: "propose tag changes, before and after", load: async () => (await import("./plan.ts")).planCommand() },
+  plans: { summary: "list and show plans; reject one", load: async () => (await import("./plans.ts")).plansCommand() },
+  apply: { summary: "make the changes of a plan, each verified", load: async () => (await import("./apply.ts")).applyCommand() },
+  sandbox: { summary: "an emulated AWS to try things on", load: async () => (await import("./sandbox.ts")).sandboxCommand() },
+  migrate: { summary: "bring the database's tables up to date", load: async () => (await import("./migrate.ts")).migrateCommand() },
+};
+
+const EXIT_CODES = `
+Exit codes:
+  0  done
+  1  the answer is no: findings at or above --fail-on, an invalid result of a check
+  2  wrong usage, configuration or policy; nothing was done
+  3  incomplete, and said what: a unit not read, an action in conflict, failed or blocked
+  4  could not begin: no credentials, database or endpoint not reachable
+
+Example:
+  tagwarden scan --regions us-east-1 --fail-on high`;
+
+/** Runs the command line: sets the exit code, prints errors as one message on stderr, never a stack trace for what a user can mend. */
+export async function run(argv: readonly string[]): Promise<void> {
+  const program = new Command("tagwarden")
+    .description("Audits and repairs the tags of Amazon Personalize.")
+    .version(version())
+    .helpCommand(false)
+    .showSuggestionAfterError()
+    .exitOverride()
+    .addHelpText("after", EXIT_CODES);
+  const asked = argv.find((word) => !word.startsWith("-"));
+  for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
+    if (name === asked) program.addCommand(inheritExit(await load()));
+    else program.command(name).description(summary).action(() => {});
+  }
+  try {
+    await program.parseAsync(argv, { from: "user" });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 || error.code === "commander.help" ? (asked || argv.length > 0 ? 0 : 2) : 2;
+      return;
+    }
+    process.stderr.write(`${messageOf(error)}\n`);
+    process.exitCode = exitCodeOf(error);
+  }
+}
+
+/** Commander ends the process by itself, with code 1, unless told otherwise on every level. */
+function inheritExit(command: Command): Command {
+  command.exitOverride().showSuggestionAfterError();
+  for (const child of command.commands) inheritExit(child);
+  return command;
+}
+
+function version(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,128 @@
+import { Command, Option } from "commander";
+import { UsageError } from "../config.ts";
+import { SEVERITIES, type Severity } from "../policy/verdict.ts";
+import type { PolicySet } from "../policy/load.ts";
+import type { Context } from "./context.ts";
+import { withContext } from "./context.ts";
+import { EXIT } from "./exit.ts";
+import { progressLine } from "./progress.ts";
+
+type ScanOptions = {
+  policies?: string;
+  regions?: string[];
+  accounts?: string[];
+  types?: string[];
+  failOn?: Severity;
+  confirm?: "all";
+  activate?: boolean;
+  json?: boolean;
+};
+
+const list = (text: string): string[] => {
+  const items = text.split(",").map((item) => item.trim());
+  if (items.some((item) => item === "")) throw new UsageError(`${JSON.stringify(text)} has an empty item: give a list like a,b.`);
+  return items;
+};
+
+/** `tagwarden scan`: one scan from listing to report. */
+export function scanCommand(): Command {
+  return new Command("scan")
+    .description("List every resource, read its tags, judge them, record findings, and report.")
+    .option("--policies <folder>", "folder of policy files (default: TAGWARDEN_POLICIES, else policies)")
+    .option("--regions <a,b>", "regions (default: tagwarden.yaml, else the AWS SDK's)", list)
+    .option("--accounts <a,b>", "accounts (default: tagwarden.yaml, else the caller's own)", list)
+    .option("--types <a,b>", "resource types (default: all thirteen)", list)
+    .addOption(new Option("--fail-on <severity>", "exit 1 when a finding at or above it is open").choices(SEVERITIES))
+    .addOption(new Option("--confirm <what>", "all: ask the service for every reading, whatever the index says").choices(["all"]))
+    .option("--activate", "use the policies given from now on, when they differ from the active ones")
+    .option("--json", "print one JSON object instead of the report")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  tagwarden scan --regions us-east-1,eu-west-1
+  tagwarden scan --types campaign,recommender --fail-on high --json > scan.json`,
+    )
+    .action(async (options: ScanOptions) => {
+      process.exitCode = await withContext("scan", (context) => scan(context, options));
+    });
+}
+
+async function scan(context: Context, options: ScanOptions): Promise<number> {
+  const { config, now, signal } = context;
+  const [{ loadPolicies }, { chooseTargets, chooseTypes }, { beginTarget, runScan }] = await Promise.all([
+    import("../policy/load.ts"),
+    import("../scan/targets.ts"),
+    import("../scan/run.ts"),
+  ]);
+  const set = await loadPolicies(options.policies ?? config.policies);
+  const types = chooseTypes(options.types);
+  const opening = context.database();
+  opening.catch(() => {});
+  const aws = await context.aws();
+  const caller = await aws.caller();
+  const targets = chooseTargets(options, {
+    configured: config.targets,
+    caller,
+    default_region: await aws.defaultRegion(),
+    any_region: config.endpoint !== null,
+  });
+  const confirm_all = options.confirm === "all";
+
+  const reading = new AbortController();
+  const abort = () => reading.abort(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  const [first] = targets;
+  // With the embedded database this process is alone, so reading may begin before the scan has its epoch.
+  const early = config.database_url === null && first ? await aws.target(first) : null;
+  const begun = early
+    ? beginTarget(early, types, { database: opening.then((opened) => opened.database), confirm_all, now, signal: reading.signal })
+    : undefined;
+  try {
+    const { database, kind } = await opening;
+    const active = await agreeOnSet(context, set, options.activate === true, caller.arn);
+    const { createScan, endAbandonedScans } = await import("../scan/store.ts");
+    await endAbandonedScans(database, kind === "pglite", now());
+    const created = await createScan(
+      database,
+      { targets, types, confirm_all, trigger: "cli", requested_by: caller.arn },
+      now(),
+    );
+    if (!created || created.deduplicated) {
+      throw new UsageError(`Scan ${created?.scan.id} of the same targets is running. Watch it: tagwarden scans show ${created?.scan.id}`);
+    }
+    const progress = progressLine(process.stderr);
+    const settings = { mass_close: config.mass_close, targets_at_once: config.limits.targets_at_once };
+    const deps = { database, aws, set: active, settings, now, onProgress: progress.update, signal: reading.signal };
+    const state = await runScan(deps, created.scan, begun).finally(progress.end);
+    const { autoRemediate } = await import("../remediation/auto.ts");
+    const remediation =
+      state === "cancelled"
+        ? null
+        : await autoRemediate({ database, aws, set: active, now, budgets: config.remediation }, created.scan.id, signal);
+    const { scanReport } = await import("../reports/scan-report.ts");
+    const report = await scanReport(database, created.scan.id, remediation);
+    if (options.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+    else {
+      const { terminalReport } = await import("./terminal-report.ts");
+      process.stdout.write(await terminalReport(database, created.scan.id, report, process.stdout));
+    }
+    return exitCode(report, options.failOn, database, created.scan.id);
+  } catch (error) {
+    reading.abort(error);
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+/** The set to judge by: the one given, once it is the active one. */
+async function agreeOnSet(context: Context, set: PolicySet, activate: boolean, actor: string): Promise<PolicySet> {
+  const { useSet } = await import("../scan/policies.ts");
+  const { database } = await context.database();
+  const options = { activate, confirm: false, guard: context.config.mass_close, actor, now: context.now() };
+  const activation = await useSet(database, set, options);
+  if (activation.outcome === "kept") throw new UsageError(activation.text);
+  if (activation.outcome === "activated") process.stderr.write(`${activation.text}\n`);
+  return set;
+}

@@ -1,0 +1,12 @@
+#!/usr/bin/env node
+// Nothing is imported before the version is known, so that a Node that is too old gets this line and no stack trace.
+const NEEDED = 24;
+const major = Number(process.versions.node.split(".")[0]);
+if (major < NEEDED) {
+  process.stderr.write(
+    `tagwarden needs Node ${NEEDED} or newer; this is ${process.version}. In a checkout, npm ci brings one: use npx tagwarden or npm start.\n`,
+  );
+  process.exit(4);
+}
+const { run } = await import("./program.ts");
+await run(process.argv.slice(2));

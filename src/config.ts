@@ -1,0 +1,178 @@
+import { readFile } from "node:fs/promises";
+import { isAbsolute, join, relative } from "node:path";
+import { LineCounter, parseDocument } from "yaml";
+import { z } from "zod";
+
+/** The user gave something that cannot be done: the message says what, where and what to do. Exit code 2, nothing was done. */
+export class UsageError extends Error {
+  override name = "UsageError";
+}
+
+/** Something outside is missing (credentials, database, endpoint): exit code 4, nothing was done. */
+export class CannotBeginError extends Error {
+  override name = "CannotBeginError";
+}
+
+const accountId = z.string("an account id is text: put it in quotes").regex(/^\d{12}$/, "an account id has twelve digits");
+const rate = (burst: number, per_second: number) =>
+  z
+    .strictObject({ burst: z.number().positive().default(burst), per_second: z.number().positive().default(per_second) })
+    .prefault({});
+const rampedRate = () =>
+  z
+    .strictObject({ start: z.number().positive().default(10), most: z.number().positive().default(40) })
+    .refine(({ start, most }) => start <= most, "start is above most")
+    .prefault({});
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What `tagwarden.yaml` may say. Every field has a default; an unknown one is refused. */
+export const ConfigFile = z.strictObject({
+  targets: z
+    .strictObject({
+      accounts: z.array(accountId).min(1, "name at least one account, or leave accounts out").optional(),
+      regions: z.array(z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "not a region")).min(1).optional(),
+      role: z
+        .string()
+        .regex(/^[\w+=,.@-]{1,64}$/, "the name of a role, without its ARN")
+        .optional(),
+      external_id: z
+        .string()
+        .regex(/^[\w+=,.@:/-]{2,1224}$/)
+        .optional(),
+      session_name: z
+        .string()
+        .regex(/^[\w+=,.@-]{2,64}$/)
+        .default("tagwarden"),
+    })
+    .prefault({}),
+  schedules: z
+    .array(
+      z.strictObject({
+        id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "lower-case letters, digits and dashes"),
+        cron: z.string(),
+        time_zone: z.string().refine(isTimeZone, "not a time zone of the IANA database").default("UTC"),
+      }),
+    )
+    .refine((all) => new Set(all.map((one) => one.id)).size === all.length, "two schedules have the same id")
+    .default([]),
+  mass_close: z
+    .strictObject({
+      share: z.number().min(0).max(1).default(0.3),
+      count: z.number().int().min(0).default(50),
+    })
+    .prefault({}),
+  remediation: z
+    .strictObject({
+      max_changes: z.number().int().positive().default(1000),
+      max_changes_per_target: z.number().int().positive().default(500),
+      error_share: z.number().min(0).max(1).default(0.2),
+      error_minimum: z.number().int().positive().default(20),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      index: rate(150, 15),
+      list: rate(50, 10),
+      read: rampedRate(),
+      write: rampedRate(),
+      patience_seconds: z.number().positive().default(60),
+      targets_at_once: z.number().int().min(1).max(64).default(4),
+    })
+    .prefault({}),
+});
+
+/** `tagwarden.yaml`, checked, with every default filled in. */
+export type ConfigFile = z.infer<typeof ConfigFile>;
+
+/** Everything a command needs to know before it begins: environment and file, checked. */
+export type Config = ConfigFile & {
+  /** PostgreSQL server; null: the embedded database under `data_dir`. */
+  readonly database_url: string | null;
+  readonly data_dir: string;
+  /** Whether the user chose the folder; otherwise a sandbox has its own below it. */
+  readonly data_dir_given: boolean;
+  /** Folder of policy files. */
+  readonly policies: string;
+  readonly host: string;
+  readonly port: number;
+  /** Endpoint that the AWS SDK would use for Personalize, when the environment overrides it. */
+  readonly endpoint: string | null;
+  readonly log_level: string;
+};
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Reads environment and configuration file. Throws UsageError that names the variable, or the file with line and column. */
+export async function loadConfig(env: Environment, cwd: string): Promise<Config> {
+  const path = env["TAGWARDEN_CONFIG"] ?? "tagwarden.yaml";
+  const text = await readFile(isAbsolute(path) ? path : join(cwd, path), "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" && env["TAGWARDEN_CONFIG"] === undefined) return null;
+    throw new UsageError(`${path}: cannot be read (${error.code ?? error.message}). TAGWARDEN_CONFIG names this file.`);
+  });
+  const file = text === null ? ConfigFile.parse({}) : parseConfigFile(relative(cwd, path) || path, text);
+  return {
+    ...file,
+    database_url: databaseUrl(env["DATABASE_URL"]),
+    data_dir: env["TAGWARDEN_DATA_DIR"] || ".tagwarden",
+    data_dir_given: Boolean(env["TAGWARDEN_DATA_DIR"]),
+    policies: env["TAGWARDEN_POLICIES"] || "policies",
+    host: env["HOST"] || "127.0.0.1",
+    port: port(env["PORT"]),
+    endpoint: env["AWS_ENDPOINT_URL_PERSONALIZE"] || env["AWS_ENDPOINT_URL"] || null,
+    log_level: logLevel(env["LOG_LEVEL"]),
+  };
+}
+
+/** Checks the text of a configuration file. Throws UsageError with every problem, one a line: `file:line:column: what`. */
+export function parseConfigFile(path: string, text: string): ConfigFile {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
+  const at = (offset: number) => {
+    const { line, col } = lines.linePos(offset);
+    return `${path}:${line}:${col}`;
+  };
+  if (document.errors.length > 0) {
+    throw new UsageError(document.errors.map((error) => `${at(error.pos[0])}: ${error.message.split("\n")[0]}`).join("\n"));
+  }
+  const result = ConfigFile.safeParse(document.toJS({ maxAliasCount: 100 }) ?? {});
+  if (result.success) return result.data;
+  const problems = result.error.issues.map((issue) => {
+    const keys = issue.code === "unrecognized_keys" ? [...issue.path, issue.keys[0] ?? ""] : issue.path;
+    let depth = keys.length;
+    let node: unknown;
+    while (depth >= 0 && node === undefined) node = document.getIn(keys.slice(0, depth--), true) ?? undefined;
+    const range = (node as { range?: [number, number, number] } | undefined)?.range;
+    return `${at(range?.[0] ?? 0)}: ${keys.join(".") || "the file"}: ${issue.message}`;
+  });
+  throw new UsageError(`${problems.join("\n")}\ndocs/configuration.md lists every field.`);
+}
+
+function port(text: string | undefined): number {
+  const number = Number(text || "8080");
+  if (!Number.isInteger(number) || number < 0 || number > 65535) {
+    throw new UsageError(`PORT is ${JSON.stringify(text)}: it has to be a number from 0 to 65535 (0: any free port).`);
+  }
+  return number;
+}
+
+function databaseUrl(text: string | undefined): string | null {
+  if (!text) return null;
+  if (!/^postgres(ql)?:\/\/./.test(text)) {
+    throw new UsageError("DATABASE_URL has to begin with postgres:// or postgresql://, as in postgres://user:password@host:5432/tagwarden.");
+  }
+  return text;
+}
+
+function logLevel(text: string | undefined): string {
+  const levels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
+  if (text && !levels.includes(text)) throw new UsageError(`LOG_LEVEL is ${JSON.stringify(text)}: it has to be one of ${levels.join(", ")}.`);
+  return text || "info";
+}

@@ -1,0 +1,76 @@
+import { createHash } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { createConnection, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+/** Who holds an embedded database. */
+type Owner = { readonly pid: number; readonly command: string; readonly since: string };
+
+/** The embedded database has one owner at a time, and it is another process. */
+export class DatabaseOwnedError extends Error {
+  override name = "DatabaseOwnedError";
+}
+
+/**
+ * Takes an embedded database's folder for this process, or throws DatabaseOwnedError that names who has it.
+ * The claim is a listening socket: it dies with its process, however that ends, and no process id can be mistaken.
+ */
+export async function claimFolder(folder: string, command: string, now: Date): Promise<{ release(): Promise<void> }> {
+  const path = socketPath(folder);
+  const self: Owner = { pid: process.pid, command, since: now.toISOString() };
+  for (let attempt = 0; attempt < 3; attempt++) {
+    const server = await listen(path, self);
+    if (server) {
+      return { release: () => new Promise((done) => server.close(() => done())) };
+    }
+    const owner = await ask(path);
+    if (owner) {
+      throw new DatabaseOwnedError(
+        `The embedded database in ${folder} is in use by \`${owner.command}\` (process ${owner.pid}, since ${owner.since}). ` +
+          "It allows one process at a time: stop that one, or set DATABASE_URL to a PostgreSQL server, which allows many.",
+      );
+    }
+    await rm(path, { force: true });
+  }
+  throw new DatabaseOwnedError(`The embedded database in ${folder} could not be claimed: ${path} is taken. Try again.`);
+}
+
+/** Socket paths are limited to about 100 bytes, so a long folder gets one in the temporary folder, named by its hash. */
+function socketPath(folder: string): string {
+  const path = join(resolve(folder), "owner.sock");
+  if (Buffer.byteLength(path) < 100) return path;
+  return join(tmpdir(), `tagwarden-${createHash("sha256").update(path).digest("hex").slice(0, 24)}.sock`);
+}
+
+function listen(path: string, self: Owner): Promise<ReturnType<typeof createServer> | null> {
+  return new Promise((done, fail) => {
+    const server = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.end(JSON.stringify(self));
+    });
+    server.once("error", (error: NodeJS.ErrnoException) => (error.code === "EADDRINUSE" ? done(null) : fail(error)));
+    server.listen(path, () => {
+      server.unref();
+      done(server);
+    });
+  });
+}
+
+/** Asks whoever listens who they are; null when nobody does. */
+function ask(path: string): Promise<Owner | null> {
+  return new Promise((done) => {
+    let text = "";
+    const socket = createConnection(path);
+    socket.setTimeout(2000, () => socket.destroy());
+    socket.on("data", (chunk) => (text += chunk.toString()));
+    socket.on("error", () => done(null));
+    socket.on("close", () => {
+      try {
+        done(JSON.parse(text) as Owner);
+      } catch {
+        done(null);
+      }
+    });
+  });
+}

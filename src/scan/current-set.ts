@@ -1,0 +1,47 @@
+import type { Database } from "../db/client.ts";
+import { log } from "../log.ts";
+import { loadPolicies, type PolicySet } from "../policy/load.ts";
+import { useSet } from "./policies.ts";
+
+/** What a service says about its policies: the set it judges by, and why a newer state of the folder is not used. */
+export type PolicyStatus = { readonly set_id: string; readonly problem: string | null };
+
+/** The policies of a running service: the folder is looked at before every scan, and the last good set is kept. */
+export type CurrentSet = {
+  /** The set to scan by now. */
+  refresh(): Promise<PolicySet>;
+  status(): PolicyStatus;
+};
+
+/** Loads and activates a folder of policies. Throws PolicyError when the folder cannot be used at the start. */
+export async function openCurrentSet(
+  database: Database,
+  folder: string,
+  settings: { readonly guard: { share: number; count: number }; readonly actor: string; readonly now: () => Date },
+): Promise<CurrentSet> {
+  let set = await loadPolicies(folder);
+  let problem: string | null = null;
+  const use = async (next: PolicySet) => {
+    const options = { activate: true, confirm: false, guard: settings.guard, actor: settings.actor, now: settings.now() };
+    const activation = await useSet(database, next, options);
+    problem = activation.outcome === "kept" ? activation.text : null;
+    if (activation.outcome === "activated") log.info({ policy_set_id: next.id }, "policies activated");
+    if (activation.outcome === "kept") log.warn({ policy_set_id: activation.active.id }, "changed policies are not used: they would close too many findings at once");
+    set = activation.outcome === "kept" ? activation.active : next;
+  };
+  await use(set);
+  return {
+    refresh: async () => {
+      try {
+        const next = await loadPolicies(folder);
+        if (next.id !== set.id || problem !== null) await use(next);
+      } catch (error) {
+        if (!(error instanceof Error) || error.name !== "PolicyError") throw error;
+        problem = error.message;
+        log.warn({ policy_set_id: set.id }, "the policies cannot be loaded; the last good set is used");
+      }
+      return set;
+    },
+    status: () => ({ set_id: set.id, problem }),
+  };
+}

@@ -1,0 +1,199 @@
+import { auditUnit } from "../audit.ts";
+import type { Database } from "../db/client.ts";
+import { UnitRecorder, type UnitSummary } from "../findings/store.ts";
+import type { Aws, TargetApi } from "../inventory/aws/session.ts";
+import { readUnit, type UnitReading } from "../inventory/aws/read-unit.ts";
+import type { ReadError, Target, Unit, UnitOutcome } from "../inventory/resource.ts";
+import type { ResourceType } from "../inventory/resource-types.ts";
+import { storedReadings } from "../inventory/store.ts";
+import { log } from "../log.ts";
+import type { PolicySet } from "../policy/load.ts";
+import { forEachLimited } from "./for-each-limited.ts";
+import { beatScan, endScan, type Scan, type ScanEnd, startScan, startUnit, unitStates, unitsOf } from "./store.ts";
+
+const HEARTBEAT_MS = 15_000;
+
+/** Settings of the configuration that a scan heeds. */
+export type ScanSettings = {
+  readonly mass_close: { readonly share: number; readonly count: number };
+  readonly targets_at_once: number;
+};
+
+/** What a running scan tells whoever watches: counts so far. */
+export type ScanProgress = {
+  readonly units_done: number;
+  readonly units: number;
+  readonly resources: number;
+  readonly calls: number;
+  readonly throttled: number;
+};
+
+/** What a scan works with. */
+export type ScanDeps = {
+  readonly database: Database;
+  readonly aws: Aws;
+  readonly set: PolicySet;
+  readonly settings: ScanSettings;
+  readonly now: () => Date;
+  readonly onProgress?: (progress: ScanProgress) => void;
+  readonly signal?: AbortSignal;
+};
+
+/** Readings of one target that began before the scan did, by type. */
+export type BegunTarget = { readonly target: Target; readonly readings: ReadonlyMap<ResourceType, UnitReading> };
+
+/**
+ * Begins to list and read a target's units. `database` is awaited only when the first page wants to know what is stored, so
+ * the network works while the database opens.
+ */
+export function beginTarget(
+  api: TargetApi,
+  types: readonly ResourceType[],
+  options: { database: Promise<Database>; confirm_all: boolean; now: () => Date; signal?: AbortSignal },
+): BegunTarget {
+  const { database, confirm_all, now, signal } = options;
+  const stored = async (arns: string[]) => storedReadings(await database, arns);
+  const readings = types.map((type) => {
+    const reading = readUnit(api, type, { stored, confirm_all, now, ...(signal && { signal }) });
+    return [type, reading] as const;
+  });
+  return { target: api.target, readings: new Map(readings) };
+}
+
+/**
+ * Runs a scan to its end: every unit is audited, whatever happens to the others, and the scan's row says how it ended.
+ * Throws what the database throws, after an attempt to mark the scan as failed.
+ */
+export async function runScan(deps: ScanDeps, scan: Scan, begun?: BegunTarget): Promise<ScanEnd["state"]> {
+  const { database, aws, settings, now, signal } = deps;
+  const callsBefore = aws.calls.toJSON();
+  const calls = () => difference(aws.calls.toJSON(), callsBefore);
+  const warnings = new Set<string>();
+  const progress = countProgress(deps, scan, calls);
+  await startScan(database, scan.id, deps.set.id, now());
+  const heartbeat = setInterval(() => {
+    beatScan(database, scan.id, calls(), now()).catch((error: unknown) => log.warn({ error: String(error), scan_id: scan.id }, "heartbeat failed"));
+  }, HEARTBEAT_MS);
+  try {
+    await forEachLimited(scan.targets, settings.targets_at_once, (target) =>
+      scanTarget(deps, scan, target, sameTarget(begun?.target, target) ? begun : undefined, warnings, progress),
+    );
+    const state = await endState(database, scan.id);
+    await endScan(database, scan.id, { state, warnings: [...warnings], api_calls: calls(), error: null }, now());
+    return state;
+  } catch (cause) {
+    const aborted = signal?.aborted === true;
+    const state = aborted ? "cancelled" : "failed";
+    const error = aborted ? null : cause instanceof Error ? cause.message : String(cause);
+    await endScan(database, scan.id, { state, warnings: [...warnings], api_calls: calls(), error }, now());
+    if (aborted) return state;
+    throw cause;
+  } finally {
+    clearInterval(heartbeat);
+  }
+}
+
+type Report = (unit: Unit, outcome: UnitOutcome | null, summary: UnitSummary) => void;
+
+/** Audits the units of one target, types in parallel. A target that cannot be entered ends all its units with the reason. */
+async function scanTarget(
+  deps: ScanDeps,
+  scan: Scan,
+  target: Target,
+  begun: BegunTarget | undefined,
+  warnings: Set<string>,
+  report: Report,
+): Promise<void> {
+  const { database, aws, set, settings, now, signal } = deps;
+  const targetUnits = unitsOf({ targets: [target], types: scan.types });
+  let readings = begun?.readings;
+  if (readings === undefined) {
+    let api: TargetApi;
+    try {
+      api = await aws.target(target);
+    } catch (cause) {
+      if (signal?.aborted) throw cause;
+      await endUnreachable(deps, scan, targetUnits, toReadError(cause), report);
+      return;
+    }
+    const options = { database: Promise.resolve(database), confirm_all: scan.confirm_all, now };
+    readings = beginTarget(api, scan.types, signal ? { ...options, signal } : options).readings;
+  }
+  await Promise.all(
+    targetUnits.map(async (unit) => {
+      const reading = readings.get(unit.type);
+      if (reading === undefined) throw new Error(`no reading was begun for ${unit.type}`);
+      await startUnit(database, scan.id, unit, now());
+      const summary = await auditUnit({ database, scan, unit, reading, set, settings, now, ...(signal && { signal }) });
+      const outcome = reading.outcome();
+      for (const warning of outcome.warnings) warnings.add(warning);
+      if (summary.held > 0) warnings.add(heldWarning(scan, unit, summary.held));
+      report(unit, outcome, summary);
+    }),
+  );
+}
+
+/** Records the units of a target whose role cannot be assumed, or whose credentials belong to another account. */
+async function endUnreachable(deps: ScanDeps, scan: Scan, targetUnits: Unit[], error: ReadError, report: Report): Promise<void> {
+  const { database, set, settings, now } = deps;
+  const denied = /AccessDenied|WrongAccount|UnrecognizedClient|InvalidClientTokenId|ExpiredToken/.test(error.name);
+  const outcome: UnitOutcome = {
+    state: denied ? "denied" : "failed",
+    listed: false,
+    resources: 0,
+    pages: 0,
+    unread: 0,
+    error,
+    warnings: [],
+  };
+  for (const unit of targetUnits) {
+    const recorder = new UnitRecorder(database, { ...scan, policy_set_id: set.id }, unit, settings, now);
+    report(unit, outcome, await recorder.finish(outcome));
+  }
+}
+
+function heldWarning(scan: Scan, unit: Unit, held: number): string {
+  return (
+    `${unit.account_id}/${unit.region}/${unit.type}: ${held} findings would close at once and are held. ` +
+    `If that is right: tagwarden scans confirm ${scan.id}`
+  );
+}
+
+/** `failed`: nothing at all could be listed. `partial`: some unit or reading is missing. */
+async function endState(database: Database, scan_id: string): Promise<"succeeded" | "partial" | "failed"> {
+  const states = await unitStates(database, scan_id);
+  if (states.every(({ state }) => state === "complete" || state === "held" || state === "superseded")) return "succeeded";
+  return states.every(({ state, resources }) => (state === "failed" || state === "denied") && resources === 0) ? "failed" : "partial";
+}
+
+function countProgress(deps: ScanDeps, scan: Scan, calls: () => Record<string, number>): Report {
+  const units = scan.targets.length * scan.types.length;
+  let units_done = 0;
+  let resources = 0;
+  return (unit, outcome, summary) => {
+    units_done++;
+    resources += outcome?.resources ?? 0;
+    const { total = 0, throttled = 0 } = calls();
+    deps.onProgress?.({ units_done, units, resources, calls: total, throttled });
+    const { account_id, region, type } = unit;
+    if (summary.state !== "complete") log.debug({ account_id, region, type, state: summary.state, error: outcome?.error?.name }, "unit ended");
+  };
+}
+
+function sameTarget(one: Target | undefined, other: Target): boolean {
+  return one?.account_id === other.account_id && one.region === other.region;
+}
+
+function difference(after: Record<string, number>, before: Record<string, number>): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const [name, count] of Object.entries(after)) {
+    const more = count - (before[name] ?? 0);
+    if (more > 0 || name === "total" || name === "throttled") counts[name] = more;
+  }
+  return counts;
+}
+
+function toReadError(cause: unknown): ReadError {
+  const { name, message } = cause instanceof Error ? cause : new Error(String(cause));
+  return { name, message, operation: "AssumeRole" };
+}

@@ -1,0 +1,96 @@
+import type { Database } from "../db/client.ts";
+import { log } from "../log.ts";
+import type { PolicySet } from "../policy/load.ts";
+import type { Schedule } from "./schedule.ts";
+import { beatScan, createScan, endAbandonedScans, endScan, type Scan, type ScanRequest } from "./store.ts";
+
+/** What the runner of a service works with. */
+export type RunnerDeps = {
+  readonly database: Database;
+  /** This process alone can use the database, so a scan that is not ended and not ours was left behind. */
+  readonly sole: boolean;
+  /** The set to scan by, looked at again before every scan. */
+  readonly currentSet: () => Promise<PolicySet>;
+  /** Runs one scan and what comes after it. */
+  readonly run: (scan: Scan, set: PolicySet, signal: AbortSignal) => Promise<void>;
+  readonly now: () => Date;
+};
+
+const HEARTBEAT_MS = 15_000;
+
+/** Scans of a service, one at a time in this process; the rows say what waits and what runs. */
+export class ScanRunner {
+  readonly #deps: RunnerDeps;
+  readonly #stopping = new AbortController();
+  /** Scans of ours that have not begun: their rows are kept alive here, so that no other process takes them for abandoned. */
+  readonly #waiting = new Set<string>();
+  readonly #heartbeat: NodeJS.Timeout;
+  #queue: Promise<void> = Promise.resolve();
+
+  constructor(deps: RunnerDeps) {
+    this.#deps = deps;
+    this.#heartbeat = setInterval(() => void this.#beat(), HEARTBEAT_MS);
+  }
+
+  /** Asks for a scan; one of the same scope that waits or runs already is that one. */
+  async request(request: ScanRequest): Promise<{ scan_id: string; deduplicated: boolean }> {
+    const created = await this.#create(request);
+    if (!created) throw new Error("a request without a schedule always has a scan");
+    return { scan_id: created.scan.id, deduplicated: created.deduplicated };
+  }
+
+  /** A schedule's slot has come: one replica's scan begins, unless the schedule's last one still runs. */
+  async fire(schedule: Schedule, request: ScanRequest): Promise<void> {
+    const created = await this.#create(request);
+    if (!created) log.info({ schedule: schedule.id }, "slot taken or previous scan still running");
+  }
+
+  /** Stops taking scans, aborts the one that runs and waits until its row says so. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error("the service stops"));
+    await this.#queue;
+    clearInterval(this.#heartbeat);
+  }
+
+  async #create(request: ScanRequest): Promise<{ scan: Scan; deduplicated: boolean } | null> {
+    const { database, now } = this.#deps;
+    const created = await createScan(database, request, now());
+    if (created && !created.deduplicated) {
+      this.#waiting.add(created.scan.id);
+      this.#queue = this.#queue.then(() => this.#run(created.scan));
+    }
+    return created;
+  }
+
+  async #run(scan: Scan): Promise<void> {
+    const { database, currentSet, run, now } = this.#deps;
+    const { signal } = this.#stopping;
+    this.#waiting.delete(scan.id);
+    try {
+      if (signal.aborted) {
+        await endScan(database, scan.id, { state: "cancelled", warnings: [], api_calls: {}, error: null }, now());
+        return;
+      }
+      await run(scan, await currentSet(), signal);
+    } catch (error) {
+      log.error({ scan_id: scan.id, error: error instanceof Error ? `${error.name}: ${error.message}` : String(error) }, "scan failed");
+    }
+  }
+
+  async #beat(): Promise<void> {
+    const { database, now } = this.#deps;
+    try {
+      for (const scan_id of this.#waiting) await beatScan(database, scan_id, {}, now());
+    } catch (error) {
+      log.warn({ error: String(error) }, "heartbeat failed");
+    }
+  }
+
+  /** Ends scans that a dead process left behind. */
+  async endAbandoned(): Promise<void> {
+    const { database, sole, now } = this.#deps;
+    for (const scan_id of await endAbandonedScans(database, sole, now())) {
+      log.warn({ scan_id }, "a scan was left behind by a process that ended; what it completed stands");
+    }
+  }
+}
