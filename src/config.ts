@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { isAbsolute, join, relative } from "node:path";
-import { LineCounter, parseDocument } from "yaml";
+import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 
 /** The user gave something that cannot be done: the message says what, where and what to do. Exit code 2, nothing was done. */
@@ -145,14 +145,23 @@ export function parseConfigFile(path: string, text: string): ConfigFile {
   const result = ConfigFile.safeParse(document.toJS({ maxAliasCount: 100 }) ?? {});
   if (result.success) return result.data;
   const problems = result.error.issues.map((issue) => {
-    const keys = issue.code === "unrecognized_keys" ? [...issue.path, issue.keys[0] ?? ""] : issue.path;
-    let depth = keys.length;
-    let node: unknown;
-    while (depth >= 0 && node === undefined) node = document.getIn(keys.slice(0, depth--), true) ?? undefined;
-    const range = (node as { range?: [number, number, number] } | undefined)?.range;
-    return `${at(range?.[0] ?? 0)}: ${keys.join(".") || "the file"}: ${issue.message}`;
+    const unknown = issue.code === "unrecognized_keys" ? issue.keys[0] : undefined;
+    const keys = unknown === undefined ? issue.path : [...issue.path, unknown];
+    return `${at(offsetOf(document, issue.path, unknown))}: ${keys.join(".") || "the file"}: ${issue.message}`;
   });
   throw new UsageError(`${problems.join("\n")}\ndocs/configuration.md lists every field.`);
+}
+
+/** Where in the text a problem is: at an unknown key itself, else at the value, else at the nearest value around it. */
+function offsetOf(document: Document, path: readonly PropertyKey[], unknown: string | undefined): number {
+  for (let depth = path.length; depth >= 0; depth--) {
+    const node: unknown = document.getIn(path.slice(0, depth), true);
+    if (!isNode(node)) continue;
+    const pair = isMap(node) ? node.items.find(({ key }) => isScalar(key) && key.value === unknown) : undefined;
+    const found = pair && isNode(pair.key) ? pair.key : node;
+    return found.range?.[0] ?? 0;
+  }
+  return 0;
 }
 
 function port(text: string | undefined): number {
