@@ -46,6 +46,8 @@ export type StoredReading = {
   readonly service_read_at: Date | null;
   /** Whether the index returned this resource when it was last recorded. */
   readonly in_index: boolean;
+  /** Creation of the resource that was read: a later one means that another resource took over the ARN. */
+  readonly created_at: Date | null;
   /** The last attempt to read failed with this error; the tags above are older than that. */
   readonly reading_error: string | null;
 };

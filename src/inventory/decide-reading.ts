@@ -1,0 +1,78 @@
+import type { Resource, StoredReading } from "./resource.ts";
+import { tagsEqual, userTags, type Tags } from "../tags/tags.ts";
+
+/** What the tag index said of one resource that it was asked about. */
+export type IndexAnswer =
+  | { readonly answer: "tags"; readonly tags: Tags }
+  /** It does not know the resource: never tagged, not covered, or not yet indexed. */
+  | { readonly answer: "absent" }
+  /** It could not be asked. */
+  | { readonly answer: "unavailable" };
+
+/** Where the tags of a resource are taken from. */
+export type ReadingDecision = "take-index" | "take-stored" | "ask-service";
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
+/**
+ * Decides whether one of the readings at hand is good enough, or the service has to be asked.
+ *
+ * The index lags behind the service by a time that AWS does not bound, and shows resources that were never tagged not at
+ * all. So its answer is taken only where it repeats what is stored, or where nothing is stored, it has tags and the
+ * resource is older than an hour. A service reading stands for 3 to 7 days where the index says nothing.
+ */
+export function decideReading(given: {
+  readonly resource: Resource;
+  readonly stored: StoredReading | undefined;
+  readonly index: IndexAnswer;
+  readonly confirm_all: boolean;
+  readonly now: Date;
+}): ReadingDecision {
+  const { resource, index, confirm_all, now } = given;
+  if (confirm_all || index.answer === "unavailable") return "ask-service";
+  const stored = given.stored && isOfSameResource(given.stored, resource) ? given.stored : undefined;
+  if (stored && stored.reading_error !== null) return "ask-service";
+  // On its way out: no rule applies, and the service refuses to answer for some such resources.
+  if (stored && isBeingDeleted(resource)) return "take-stored";
+
+  if (index.answer === "tags") {
+    if (stored) return sameUserTags(stored.tags, index.tags) ? "take-index" : "ask-service";
+    return isOlderThanAnHour(resource, now) && Object.keys(index.tags).length > 0 ? "take-index" : "ask-service";
+  }
+  if (!stored || stored.service_read_at === null) return "ask-service";
+  if (stored.in_index && Object.keys(stored.tags).length > 0) return "ask-service";
+  const age = now.getTime() - stored.service_read_at.getTime();
+  return age > -HOUR && age < refreshAge(resource.arn) ? "take-stored" : "ask-service";
+}
+
+/** For how many milliseconds a service reading stands: 3 to 7 days, always the same for one ARN, so that refreshes spread. */
+export function refreshAge(arn: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < arn.length; index++) hash = Math.imul(hash ^ arn.charCodeAt(index), 0x01000193);
+  // FNV-1a leaves neighbours close in the high bits; one more mixing step spreads them.
+  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+  return 3 * DAY + (((hash ^ (hash >>> 13)) >>> 0) / 2 ** 32) * 4 * DAY;
+}
+
+/** A resource that was deleted and created anew has the ARN of the old one, and the index may still show the old one's tags. */
+function isOfSameResource(stored: StoredReading, resource: Resource): boolean {
+  return (
+    stored.created_at === null ||
+    resource.created_at === null ||
+    stored.created_at.getTime() === resource.created_at.getTime()
+  );
+}
+
+function isOlderThanAnHour(resource: Resource, now: Date): boolean {
+  return resource.created_at !== null && now.getTime() - resource.created_at.getTime() > HOUR;
+}
+
+function isBeingDeleted(resource: Resource): boolean {
+  return /^delete[ _]/i.test(resource.status);
+}
+
+/** `aws:` tags are left out: no rule judges them, and whether the index and the service both show them is not documented. */
+function sameUserTags(a: Tags, b: Tags): boolean {
+  return tagsEqual(a, b) || tagsEqual(userTags(a), userTags(b));
+}
