@@ -1,0 +1,90 @@
+import { type SQL, and, sql } from "drizzle-orm";
+import type { AnyPgColumn } from "drizzle-orm/pg-core";
+import type { Database } from "../../db/client.ts";
+import {
+  COUNT_LIMIT,
+  decodePageToken,
+  encodePageToken,
+  type Page,
+  type PageRequest,
+  pageSize,
+  type Total,
+} from "../page.ts";
+
+/** A column to sort by, and the type its value has on the way back from a page token. The last one is unique. */
+export type SortColumn = {
+  readonly column: AnyPgColumn;
+  readonly type: "text" | "integer" | "bigint" | "timestamptz" | "uuid";
+};
+
+/**
+ * One page in keyset order: rows after the last one of the page before, whatever was inserted meanwhile.
+ * `read` runs the list with the given condition, order and limit, and returns `sort_values` beside each row.
+ */
+export async function keysetPage<T>(
+  question: {
+    database: Database;
+    /** Everything that decides which rows come in which order: a token is bound to it. */
+    asked: unknown;
+    request: PageRequest;
+    columns: readonly SortColumn[];
+    descending: boolean;
+    where: SQL | undefined;
+    /** Name of the view, for counting. */
+    from: SQL;
+  },
+  read: (list: {
+    where: SQL | undefined;
+    order: SQL[];
+    limit: number;
+    sort_values: SQL<string[]>;
+  }) => Promise<(T & { sort_values: string[] })[]>,
+): Promise<Page<T>> {
+  const { database, asked, request, columns, descending, where } = question;
+  const size = pageSize(request);
+  const after = request.page_token ? decodePageToken(asked, request.page_token, columns.length) : null;
+  const direction = descending ? sql`desc` : sql`asc`;
+  const [rows, total] = await Promise.all([
+    read({
+      where: after ? and(where, isAfter(columns, after, descending)) : where,
+      order: columns.map(({ column }) => sql`${column} ${direction}`),
+      limit: size + 1,
+      sort_values: sql<string[]>`jsonb_build_array(${sql.join(columns.map(asText), sql`, `)})`,
+    }),
+    countBounded(database, question.from, where),
+  ]);
+  const items = rows.slice(0, size);
+  const last = items.at(-1);
+  return {
+    items: items.map(({ sort_values: _, ...item }) => item as unknown as T),
+    next_page_token: rows.length > size && last ? encodePageToken(asked, last.sort_values) : null,
+    total,
+  };
+}
+
+/** Counts up to the limit and no further, so that it costs the same however many there are. */
+async function countBounded(database: Database, from: SQL, where: SQL | undefined): Promise<Total> {
+  const counted = sql`select 1 as one from ${from}${where ? sql` where ${where}` : sql``} limit ${sql.raw(String(COUNT_LIMIT + 1))}`;
+  const [row] = await database.select({ count: sql<number>`count(*)::integer` }).from(sql`(${counted}) as counted`);
+  const count = row?.count ?? 0;
+  return count > COUNT_LIMIT ? { count: COUNT_LIMIT, type: "AT_LEAST" } : { count, type: "EXACT" };
+}
+
+/** Row comparison, which the planner turns into one index range. */
+function isAfter(columns: readonly SortColumn[], after: readonly string[], descending: boolean): SQL {
+  const left = sql.join(
+    columns.map(({ column }) => sql`${column}`),
+    sql`, `,
+  );
+  const right = sql.join(
+    columns.map(({ type }, i) => sql`${after[i] ?? null}::text::${sql.raw(type)}`),
+    sql`, `,
+  );
+  return sql`(${left}) ${descending ? sql`<` : sql`>`} (${right})`;
+}
+
+/** A timestamp keeps its microseconds, which a Date would lose: two rows of one millisecond must not hide each other. */
+function asText({ column, type }: SortColumn): SQL {
+  if (type !== "timestamptz") return sql`${column}::text`;
+  return sql`to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+}
