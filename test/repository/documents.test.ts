@@ -1,0 +1,95 @@
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { ConfigFile } from "../../src/config.ts";
+import { RESOURCE_TYPES } from "../../src/inventory/resource-types.ts";
+
+const documents = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", ...globSync("docs/*.md")];
+const configuration = readFileSync("docs/configuration.md", "utf8");
+
+type JsonSchema = { properties?: Record<string, JsonSchema>; items?: JsonSchema; default?: unknown };
+
+/** Dotted names of all fields below a schema; the elements of an array count as the array's own fields. */
+function fieldsOf(schema: JsonSchema, path: string): string[] {
+  const inner = schema.items ?? schema;
+  if (!inner.properties) return [path];
+  return Object.entries(inner.properties).flatMap(([name, field]) => fieldsOf(field, path ? `${path}.${name}` : name));
+}
+
+describe("docs/configuration.md", () => {
+  const fields = fieldsOf(z.toJSONSchema(ConfigFile, { io: "input", unrepresentable: "any" }) as JsonSchema, "");
+
+  test("it names every field of the configuration file", () => {
+    expect(fields.length).toBeGreaterThan(10);
+    expect(fields.filter((field) => !configuration.includes(`\`${field}\``))).toEqual([]);
+  });
+
+  test("it names no field that does not exist", () => {
+    const named = [...configuration.matchAll(/`((?:targets|schedules|mass_close|remediation|limits)\.[\w.]+)`/g)];
+    expect(named.map((match) => match[1] ?? "").filter((field) => !fields.includes(field))).toEqual([]);
+  });
+
+  test("its example is the file's defaults", async () => {
+    const { parse } = await import("yaml");
+    const example: unknown = parse(/```yaml\n([\s\S]*?)```/.exec(configuration)?.[1] ?? "");
+    expect(example).toEqual(ConfigFile.parse({}));
+  });
+
+  test("it names every environment variable that the code reads", () => {
+    const source = globSync(["src/config.ts", "src/cli/*.ts"]).map((path) => readFileSync(path, "utf8"));
+    const names = source.flatMap((text) =>
+      [...text.matchAll(/\benv(?:\.|\[")([A-Z][A-Z0-9_]+)/g)].map((m) => m[1] ?? ""),
+    );
+    expect(names.length).toBeGreaterThan(5);
+    // The conventions of terminals are not ours to document.
+    const ours = names.filter((name) => !["CI", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM"].includes(name));
+    expect(ours.filter((name) => !configuration.includes(`\`${name}\``))).toEqual([]);
+  });
+});
+
+describe("docs/iam.md", () => {
+  const statements = [...readFileSync("docs/iam.md", "utf8").matchAll(/```json\n([\s\S]*?)```/g)]
+    .map((match) => JSON.parse(match[1] ?? "") as { Statement: { Action: string | string[] }[] })
+    .map(({ Statement }) => Statement.flatMap(({ Action }) => Action).toSorted());
+
+  test("the policy for scanning allows the calls of a scan, and no other", () => {
+    const lists = Object.values(RESOURCE_TYPES).map(({ list_operation }) => `personalize:${list_operation}`);
+    expect(statements[0]).toEqual([...lists, "personalize:ListTagsForResource", "tag:GetResources"].toSorted());
+  });
+
+  test("the policy for repairing adds the two writes, and nothing else", () => {
+    expect(statements[1]).toEqual(["personalize:TagResource", "personalize:UntagResource"]);
+  });
+});
+
+test("every link between documents leads somewhere", () => {
+  const broken = documents.flatMap((path) =>
+    [...readFileSync(path, "utf8").matchAll(/\]\(([^)\s]+)\)/g)]
+      .map((match) => match[1] ?? "")
+      .filter((target) => !/^(https?:|#|mailto:)/.test(target))
+      .filter((target) => !existsSync(join(dirname(path), target.split("#")[0] ?? "")))
+      .map((target) => `${path}: ${target}`),
+  );
+  expect(documents.length).toBeGreaterThan(5);
+  expect(broken).toEqual([]);
+});
+
+test("every command that a document shows exists", () => {
+  const commands = new Set(globSync("src/cli/*.ts").map((path) => path.replace(/.*\/(.*)\.ts$/, "$1")));
+  const unknown = documents
+    .filter((path) => path !== "CHANGELOG.md")
+    .flatMap((path) =>
+      [...readFileSync(path, "utf8").matchAll(/^(?:\$ )?(?:\w+=\S+ )*(?:npx )?tagwarden ([a-z]+)/gm)]
+        .map((match) => match[1] ?? "")
+        .filter((name) => !commands.has(name))
+        .map((name) => `${path}: tagwarden ${name}`),
+    );
+  expect(unknown).toEqual([]);
+});
+
+test("the README's two commands stand alone on their lines, where the checks look for them", () => {
+  const lines = readFileSync("README.md", "utf8").split("\n");
+  expect(lines).toContain("npm ci && npm start");
+  expect(lines).toContain("npm ci && npm test");
+});
