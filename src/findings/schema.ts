@@ -1,4 +1,15 @@
-import { bigint, boolean, index, integer, jsonb, pgTable, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import {
+  bigint,
+  boolean,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uuid,
+} from "drizzle-orm/pg-core";
 import type { ReadingSource } from "../inventory/resource.ts";
 import type { ResourceType } from "../inventory/resource-types.ts";
 import type { FindingKind, Severity, ViolationDetail } from "../policy/verdict.ts";
@@ -65,7 +76,10 @@ export const finding_events = pgTable(
     /** Who, when it was not a scan. */
     actor: text(),
   },
-  (table) => [index("finding_events_by_finding").on(table.finding_id, table.id), index("finding_events_by_at").on(table.at)],
+  (table) => [
+    index("finding_events_by_finding").on(table.finding_id, table.id),
+    index("finding_events_by_at").on(table.at),
+  ],
 );
 
 /** Closures that a unit would have made beyond the mass-close guard, waiting for a person or for the next scan to agree. */

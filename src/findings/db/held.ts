@@ -1,0 +1,50 @@
+import { and, eq, sql } from "drizzle-orm";
+import type { Database } from "../../db/client.ts";
+import type { Unit } from "../../inventory/resource.ts";
+import type { Resolution } from "../finding.ts";
+import type { FindingChange } from "../reconcile.ts";
+import { findings, held_closures } from "../schema.ts";
+import { insertRows, textArray } from "./insert-rows.ts";
+
+/** A closure that waits for confirmation, of a finding that is still open. */
+export type HeldClosure = { readonly finding_id: string; readonly arn: string; readonly resolution: Resolution };
+
+/** What waits in a unit, from whichever scan. */
+export async function loadHeld(database: Database, unit: Unit): Promise<HeldClosure[]> {
+  return database
+    .select({ finding_id: held_closures.finding_id, arn: findings.arn, resolution: held_closures.resolution })
+    .from(held_closures)
+    .innerJoin(findings, and(eq(findings.id, held_closures.finding_id), eq(findings.state, "open")))
+    .where(
+      and(
+        eq(held_closures.account_id, unit.account_id),
+        eq(held_closures.region, unit.region),
+        eq(held_closures.type, unit.type),
+      ),
+    );
+}
+
+/** Lets closures wait under this scan; one that an earlier scan held is held anew. `closures` are findings as they would be. */
+export async function storeHeld(
+  database: Database,
+  scan_id: string,
+  closures: readonly FindingChange[],
+): Promise<void> {
+  if (closures.length === 0) return;
+  await releaseHeld(
+    database,
+    closures.map(({ finding }) => finding.id),
+  );
+  const rows = closures.map(({ finding: { id, account_id, region, type, resolution, resolved_at } }) => {
+    if (resolution === null || resolved_at === null)
+      throw new Error(`finding ${id} is held, but would not be resolved`);
+    return { scan_id, finding_id: id, account_id, region, type, resolution, held_at: resolved_at };
+  });
+  await insertRows(database, held_closures, rows);
+}
+
+/** Findings of these identities wait no longer: applied, or contradicted by what was seen. */
+export async function releaseHeld(database: Database, finding_ids: readonly string[]): Promise<void> {
+  if (finding_ids.length === 0) return;
+  await database.delete(held_closures).where(sql`${held_closures.finding_id} = any(${textArray(finding_ids)})`);
+}

@@ -1,0 +1,116 @@
+import { and, desc, eq, inArray, ne, type SQL } from "drizzle-orm";
+import type { Database } from "../../db/client.ts";
+import type { Unit, UnitOutcome } from "../../inventory/resource.ts";
+import { scan_units, type ScanUnitState, units } from "../../inventory/schema.ts";
+import { policy_sets } from "../../policy/schema.ts";
+
+/** The counts and the state in which a unit of a scan ended. */
+export type UnitCounts = {
+  readonly state: ScanUnitState;
+  readonly opened: number;
+  readonly reopened: number;
+  readonly changed: number;
+  readonly resolved: number;
+  readonly unchanged: number;
+  readonly held: number;
+};
+
+/**
+ * Keeps the active set from changing until the transaction ends. `retired`: this set was active once and another took its
+ * place, so what it says is no longer asked for. Taken before the lock on a unit, always.
+ */
+export async function lockPolicySet(transaction: Database, id: string): Promise<"active" | "retired" | "unstored"> {
+  const [row] = await transaction
+    .select({ active: policy_sets.active })
+    .from(policy_sets)
+    .where(eq(policy_sets.id, id))
+    .for("share");
+  if (row === undefined) return "unstored";
+  return row.active ? "active" : "retired";
+}
+
+/** Makes everyone else who writes findings of this unit wait until the transaction ends. */
+export async function lockUnit(
+  transaction: Database,
+  unit: Unit,
+): Promise<{ applied_epoch: number; last_scan_id: string | null }> {
+  const { partition, account_id, region, type } = unit;
+  const lock = () =>
+    transaction
+      .select({ applied_epoch: units.applied_epoch, last_scan_id: units.last_scan_id })
+      .from(units)
+      .where(isUnit(units, unit))
+      .for("update");
+  const [row] = await lock();
+  if (row) return row;
+  await transaction.insert(units).values({ partition, account_id, region, type }).onConflictDoNothing();
+  const [created] = await lock();
+  if (!created) throw new Error(`the row of unit ${account_id}/${region}/${type} vanished`);
+  return created;
+}
+
+/** Writes how a unit ended in this scan; and, unless a newer result stands there, what is now known of the unit. */
+export async function endUnit(
+  transaction: Database,
+  end: { scan: { id: string; epoch: number }; unit: Unit; outcome: UnitOutcome; summary: UnitCounts; now: Date },
+): Promise<void> {
+  const { scan, unit, outcome, summary, now } = end;
+  const { account_id, region, type } = unit;
+  const { listed, resources, pages, unread, error } = outcome;
+  const ended = { ...summary, listed, resources, pages, unread, error, finished_at: now };
+  await transaction
+    .insert(scan_units)
+    .values({ scan_id: scan.id, account_id, region, type, ...ended })
+    .onConflictDoUpdate({
+      target: [scan_units.scan_id, scan_units.account_id, scan_units.region, scan_units.type],
+      set: ended,
+    });
+  if (summary.state === "superseded") return;
+  await transaction
+    .update(units)
+    .set({
+      state: outcome.state,
+      listed,
+      error,
+      applied_epoch: scan.epoch,
+      last_scan_id: scan.id,
+      attempted_at: now,
+      ...(listed && { listed_at: now }),
+      ...(outcome.state === "complete" && { completed_at: now }),
+    })
+    .where(isUnit(units, unit));
+}
+
+/** What came of a unit in a scan that was recorded before. */
+export async function storedSummary(database: Database, scan_id: string, unit: Unit): Promise<UnitCounts> {
+  const { state, opened, reopened, changed, resolved, unchanged, held } = scan_units;
+  const [row] = await database
+    .select({ state, opened, reopened, changed, resolved, unchanged, held })
+    .from(scan_units)
+    .where(and(eq(scan_units.scan_id, scan_id), isUnit(scan_units, unit)));
+  if (!row)
+    throw new Error(
+      `unit ${unit.account_id}/${unit.region}/${unit.type} of scan ${scan_id} was applied and has no row`,
+    );
+  return row;
+}
+
+/** What the last whole listings of a unit counted, newest first, those that were held included. */
+export async function earlierListings(
+  database: Database,
+  scan_id: string,
+  unit: Unit,
+): Promise<{ state: ScanUnitState; resources: number }[]> {
+  return database
+    .select({ state: scan_units.state, resources: scan_units.resources })
+    .from(scan_units)
+    .where(
+      and(isUnit(scan_units, unit), inArray(scan_units.state, ["complete", "held"]), ne(scan_units.scan_id, scan_id)),
+    )
+    .orderBy(desc(scan_units.finished_at))
+    .limit(20);
+}
+
+function isUnit(table: typeof units | typeof scan_units, unit: Unit): SQL | undefined {
+  return and(eq(table.account_id, unit.account_id), eq(table.region, unit.region), eq(table.type, unit.type));
+}

@@ -1,0 +1,388 @@
+import type { Observation, ReadError, Reading, ReadingSource, Resource } from "../inventory/resource.ts";
+import type { resources, Standing } from "../inventory/schema.ts";
+import type { Judgement, Violation } from "../policy/verdict.ts";
+import { stackOf } from "../tags/stack.ts";
+import type { FindingEventName, OpenCause, Resolution } from "./finding.ts";
+import { findingId } from "./identity.ts";
+import { repeatsTags, sameInstant, sameJson } from "./same.ts";
+import type { findings } from "./schema.ts";
+
+/** A stored resource. */
+export type ResourceRow = typeof resources.$inferSelect;
+/** A stored finding. */
+export type FindingRow = typeof findings.$inferSelect;
+
+/** What the database holds of one resource: its row, and all its findings, open and resolved. */
+export type Known = { readonly resource: ResourceRow | null; readonly findings: readonly FindingRow[] };
+
+/** What there is to say about a resource now. */
+export type Evidence = {
+  readonly resource: Resource;
+  readonly in_index: boolean;
+  /** Null: its tags could not be read; `error` says why. */
+  readonly reading: Reading | null;
+  readonly error: ReadError | null;
+  /** What the policies say of the reading; null without one. */
+  readonly judgement: Judgement | null;
+  /** The service said so in this very scan. */
+  readonly confirmed: boolean;
+};
+
+/** On what occasion known and observed are compared: it decides what the changes are called. */
+export type Occasion = {
+  readonly at: Date;
+  readonly scan_id: string | null;
+  /** Who, when it was not a scan. */
+  readonly actor: string | null;
+  readonly policy_set_id: string;
+} & (
+  | { readonly by: "scan" }
+  /** Another set of policies was activated; `has_rule`: whether it has a rule. */
+  | { readonly by: "activation"; readonly has_rule: (policy_id: string, rule_id: string) => boolean }
+  /** A write of ours was verified; `finding_ids`: what it meant to repair. */
+  | { readonly by: "repair"; readonly finding_ids: ReadonlySet<string> }
+);
+
+/** One change of a finding. `finding` is the row as it is afterwards. */
+export type FindingChange = {
+  readonly event: FindingEventName;
+  /** OpenCause, Resolution, or the names of the changed fields. */
+  readonly cause: string;
+  readonly finding: FindingRow;
+  /** Reading that showed it; null where none did. */
+  readonly source: ReadingSource | null;
+  /** A closure that the service itself showed in this scan: the mass-close guard does not count it. */
+  readonly proven: boolean;
+};
+
+/** What is to be written for one resource; `resource` null and no findings: nothing. */
+export type Changes = {
+  readonly resource: ResourceRow | null;
+  readonly findings: readonly FindingChange[];
+  /** Findings that are open before and after, as they were. */
+  readonly unchanged: number;
+};
+
+/** A repair that does not hold for this long was reverted by someone; later it is a regression like any other. */
+const REVERTED_WITHIN_MS = 7 * 24 * 3_600_000;
+
+/** Complete scans in a row that did not list a resource, after which it is gone: one could be a list that lagged. */
+const ABSENCES_UNTIL_GONE = 2;
+
+/** The evidence in a scan's observation. Throws when a reading comes without its judgement. */
+export function evidenceOf(
+  observation: Exclude<Observation, { outcome: "gone" }>,
+  judgement: Judgement | null,
+): Evidence {
+  const { resource, in_index } = observation;
+  if (observation.outcome === "unknown") {
+    return { resource, in_index, reading: null, error: observation.error, judgement: null, confirmed: false };
+  }
+  if (judgement === null) throw new Error(`${resource.arn} was read but not judged`);
+  return { resource, in_index, reading: observation.reading, error: null, judgement, confirmed: observation.confirmed };
+}
+
+/**
+ * Compares what is known of one resource with what was observed, and says what to write. The same evidence twice: nothing
+ * the second time. Closures are among the changes whether or not the unit is complete; the caller drops them if it is not.
+ *
+ * What cannot be read or judged closes nothing. A pass from the index closes nothing that the service called a violation.
+ * A resource on its way out (`DELETE …`) is under no rule, so its findings resolve as `out_of_scope`; so do those of a
+ * resource to which no rule applies any longer.
+ */
+export function reconcile(known: Known, evidence: Evidence, occasion: Occasion): Changes {
+  const current = isOutdated(known.resource, evidence.reading, occasion.at) ? withoutReading(evidence) : evidence;
+  const row = nextRow(known.resource, current, occasion);
+  const resource = known.resource !== null && sameRow(known.resource, row) ? null : row;
+  if (current.judgement === null) return { resource, findings: [], unchanged: countOpen(known.findings) };
+  return { resource, ...compareFindings(known, { ...current, judgement: current.judgement }, row, occasion) };
+}
+
+/** A complete unit did not list this resource. The second time in a row it is gone. */
+export function reconcileAbsence(known: Known, occasion: Occasion): Changes {
+  if (known.resource === null) return { resource: null, findings: [], unchanged: 0 };
+  const absences = known.resource.absences + 1;
+  if (absences >= ABSENCES_UNTIL_GONE) return reconcileGone(known, occasion, absences);
+  return {
+    resource: { ...known.resource, absences, ...recorded(occasion) },
+    findings: [],
+    unchanged: countOpen(known.findings),
+  };
+}
+
+/** The service says that a resource is gone, or it was absent for long enough. One that was never recorded leaves no trace. */
+export function reconcileGone(known: Known, occasion: Occasion, absences = known.resource?.absences ?? 0): Changes {
+  if (known.resource === null || known.resource.gone_at !== null) return { resource: null, findings: [], unchanged: 0 };
+  const open = known.findings.filter(({ state }) => state === "open");
+  return {
+    resource: { ...known.resource, absences, gone_at: occasion.at, ...recorded(occasion) },
+    findings: open.map((finding) => resolved(finding, "resource_gone", occasion, { source: null, proven: false })),
+    unchanged: 0,
+  };
+}
+
+/** A closure decided earlier and confirmed now. */
+export function resolved(
+  finding: FindingRow,
+  resolution: Resolution,
+  occasion: Occasion,
+  evidence: { source: ReadingSource | null; proven: boolean },
+): FindingChange {
+  return {
+    event: "resolved",
+    cause: resolution,
+    finding: { ...finding, state: "resolved", resolution, resolved_at: occasion.at, ...scanned(occasion) },
+    ...evidence,
+  };
+}
+
+function compareFindings(
+  known: Known,
+  evidence: Evidence & { judgement: Judgement },
+  row: ResourceRow,
+  occasion: Occasion,
+): Omit<Changes, "resource"> {
+  const { judgement } = evidence;
+  const source = row.source ?? "service";
+  const changes: FindingChange[] = [];
+  let unchanged = 0;
+  const failing = new Set<FindingRow>();
+  for (const violation of judgement.violations) {
+    const finding = known.findings.find((one) => isAbout(one, violation));
+    if (finding === undefined) {
+      changes.push(opened(violation, row, source, occasion));
+      continue;
+    }
+    failing.add(finding);
+    if (finding.state === "resolved") {
+      changes.push(reopened(finding, violation, source, occasion));
+      continue;
+    }
+    const fields = changedFields(finding, violation);
+    if (fields.length === 0) unchanged++;
+    else changes.push(changed(finding, violation, fields, source, occasion));
+  }
+  const unknown = new Set(judgement.unknowns.map(({ policy_id, rule_id }) => `${policy_id}/${rule_id}`));
+  for (const finding of known.findings) {
+    if (finding.state !== "open" || failing.has(finding)) continue;
+    if (unknown.has(`${finding.policy_id}/${finding.rule_id}`) || isUnproven(finding, source, row, occasion))
+      unchanged++;
+    else {
+      const proven = evidence.confirmed && source === "service";
+      changes.push(resolved(finding, resolutionOf(finding, judgement, row, occasion), occasion, { source, proven }));
+    }
+  }
+  return { findings: changes, unchanged };
+}
+
+/** The index alone says that it passes, and the service had called it a violation. */
+function isUnproven(finding: FindingRow, source: ReadingSource, row: ResourceRow, occasion: Occasion): boolean {
+  return occasion.by === "scan" && source === "index" && finding.source === "service" && !isBeingDeleted(row.status);
+}
+
+function resolutionOf(finding: FindingRow, judgement: Judgement, row: ResourceRow, occasion: Occasion): Resolution {
+  if (occasion.by === "activation") {
+    return occasion.has_rule(finding.policy_id, finding.rule_id) ? "rule_changed" : "rule_removed";
+  }
+  if (judgement.rules === 0 || isBeingDeleted(row.status)) return "out_of_scope";
+  return occasion.by === "repair" && occasion.finding_ids.has(finding.id) ? "fixed_by_remediation" : "fixed_observed";
+}
+
+function opened(violation: Violation, row: ResourceRow, source: ReadingSource, occasion: Occasion): FindingChange {
+  const { account_id, region, type, arn } = row;
+  const { policy_id, rule_id, key, kind, severity, detail } = violation;
+  const cause: OpenCause = occasion.by === "activation" ? "rule_changed" : "observed";
+  const finding: FindingRow = {
+    id: findingId({ account_id, arn, policy_id, rule_id, key }),
+    account_id,
+    region,
+    type,
+    arn,
+    policy_id,
+    rule_id,
+    key,
+    kind,
+    severity,
+    detail,
+    source,
+    policy_set_id: occasion.policy_set_id,
+    state: "open",
+    resolution: null,
+    opened_at: occasion.at,
+    opened_cause: cause,
+    first_opened_at: occasion.at,
+    resolved_at: null,
+    reopen_count: 0,
+    last_scan_id: occasion.scan_id,
+  };
+  return { event: "opened", cause, finding, source, proven: false };
+}
+
+function reopened(finding: FindingRow, violation: Violation, source: ReadingSource, occasion: Occasion): FindingChange {
+  const cause = reopenCause(finding, occasion);
+  const again: FindingRow = {
+    ...withViolation(finding, violation, source, occasion),
+    state: "open",
+    resolution: null,
+    opened_at: occasion.at,
+    opened_cause: cause,
+    resolved_at: null,
+    reopen_count: finding.reopen_count + 1,
+  };
+  return { event: "reopened", cause, finding: again, source, proven: false };
+}
+
+function reopenCause({ resolution, resolved_at }: FindingRow, occasion: Occasion): OpenCause {
+  if (resolution === "rule_removed" || resolution === "rule_changed" || resolution === "out_of_scope")
+    return "rule_restored";
+  if (occasion.by === "activation") return "rule_changed";
+  if (resolution === "resource_gone") return "returned";
+  const age = occasion.at.getTime() - (resolved_at?.getTime() ?? 0);
+  return resolution === "fixed_by_remediation" && age <= REVERTED_WITHIN_MS ? "reverted" : "regressed";
+}
+
+function changed(
+  finding: FindingRow,
+  violation: Violation,
+  fields: readonly string[],
+  source: ReadingSource,
+  occasion: Occasion,
+): FindingChange {
+  const next = withViolation(finding, violation, source, occasion);
+  return { event: "changed", cause: fields.join(", "), finding: next, source, proven: false };
+}
+
+function withViolation(
+  finding: FindingRow,
+  { kind, severity, detail }: Violation,
+  source: ReadingSource,
+  occasion: Occasion,
+): FindingRow {
+  return { ...finding, kind, severity, detail, source, policy_set_id: occasion.policy_set_id, ...scanned(occasion) };
+}
+
+/** What a report would show otherwise. The set that says so is not among it: another set with the same words is no change. */
+function changedFields(finding: FindingRow, violation: Violation): string[] {
+  const fields: string[] = [];
+  if (finding.kind !== violation.kind) fields.push("kind");
+  if (finding.severity !== violation.severity) fields.push("severity");
+  if (!sameJson(finding.detail, violation.detail)) fields.push("detail");
+  return fields;
+}
+
+function isAbout(finding: FindingRow, violation: Violation): boolean {
+  return (
+    finding.key === violation.key && finding.rule_id === violation.rule_id && finding.policy_id === violation.policy_id
+  );
+}
+
+/**
+ * Whether a reading is older than the tags that are stored, and says otherwise: something newer, such as a repair, was
+ * recorded while it was on its way. A stored time that is not past by our clock proves nothing.
+ */
+function isOutdated(stored: ResourceRow | null, reading: Reading | null, now: Date): boolean {
+  if (!reading || !stored?.tags || !stored.tags_read_at) return false;
+  if (reading.read_at >= stored.tags_read_at || stored.tags_read_at > now) return false;
+  return !repeatsTags(stored.tags, reading.tags);
+}
+
+function withoutReading(evidence: Evidence): Evidence {
+  return { ...evidence, reading: null, judgement: null };
+}
+
+function nextRow(stored: ResourceRow | null, evidence: Evidence, occasion: Occasion): ResourceRow {
+  const { arn, account_id, region, type, name, status, created_at, updated_at, summary } = evidence.resource;
+  return {
+    arn,
+    account_id,
+    region,
+    type,
+    name,
+    status,
+    created_at,
+    updated_at,
+    summary,
+    in_index: evidence.in_index,
+    ...tagColumns(stored, evidence.reading),
+    ...standingColumns(stored, evidence),
+    absences: 0,
+    gone_at: null,
+    first_seen_at: stored?.first_seen_at ?? occasion.at,
+    ...recorded(occasion),
+    recorded_scan_id: occasion.scan_id ?? stored?.recorded_scan_id ?? null,
+  };
+}
+
+function tagColumns(
+  stored: ResourceRow | null,
+  reading: Reading | null,
+): Pick<ResourceRow, "tags" | "source" | "tags_read_at" | "stack"> {
+  const { tags = null, source = null, tags_read_at = null, stack = null } = stored ?? {};
+  if (reading === null) return { tags, source, tags_read_at, stack };
+  if (tags !== null && repeatsTags(tags, reading.tags)) {
+    return { tags, source: source === "service" ? source : reading.source, tags_read_at, stack };
+  }
+  return {
+    tags: reading.tags,
+    source: reading.source,
+    tags_read_at: reading.read_at,
+    stack: stackOf(reading.tags) ?? stack,
+  };
+}
+
+function standingColumns(
+  stored: ResourceRow | null,
+  evidence: Evidence,
+): Pick<ResourceRow, "reading_error" | "standing" | "unknown_reason"> {
+  const { judgement, error } = evidence;
+  if (isBeingDeleted(evidence.resource.status))
+    return { reading_error: error, standing: "not_applicable", unknown_reason: null };
+  if (error !== null) {
+    return { reading_error: error, standing: "unknown", unknown_reason: `tags could not be read: ${error.name}` };
+  }
+  if (judgement === null) {
+    // Only an outdated reading comes here, so a row is stored, and its judgement is of something newer.
+    if (stored === null) throw new Error(`${evidence.resource.arn} was neither read nor refused`);
+    return { reading_error: stored.reading_error, standing: stored.standing, unknown_reason: stored.unknown_reason };
+  }
+  const [unknown] = judgement.unknowns;
+  const standing: Standing = judgement.rules === 0 ? "not_applicable" : unknown ? "unknown" : "judged";
+  const reason = unknown ? `${unknown.policy_id}/${unknown.rule_id}: ${unknown.reason}` : null;
+  return { reading_error: null, standing, unknown_reason: standing === "unknown" ? reason : null };
+}
+
+/** Whether a row says the same. Where the same tags came from, and when and by which scan it was written, is no content. */
+function sameRow(a: ResourceRow, b: ResourceRow): boolean {
+  return (
+    a.name === b.name &&
+    a.status === b.status &&
+    a.in_index === b.in_index &&
+    a.standing === b.standing &&
+    a.unknown_reason === b.unknown_reason &&
+    a.stack === b.stack &&
+    a.absences === b.absences &&
+    a.reading_error?.name === b.reading_error?.name &&
+    sameInstant(a.created_at, b.created_at) &&
+    sameInstant(a.updated_at, b.updated_at) &&
+    sameInstant(a.gone_at, b.gone_at) &&
+    (a.tags === b.tags || sameJson(a.tags, b.tags)) &&
+    sameJson(a.summary, b.summary)
+  );
+}
+
+/** `DELETE PENDING`, `DELETE_IN_PROGRESS`, …: AWS spells them with spaces and with underscores. */
+function isBeingDeleted(status: string): boolean {
+  return /^delete/i.test(status);
+}
+
+function countOpen(known: readonly FindingRow[]): number {
+  return known.filter(({ state }) => state === "open").length;
+}
+
+function recorded(occasion: Occasion): { recorded_at: Date; recorded_scan_id?: string } {
+  return { recorded_at: occasion.at, ...(occasion.scan_id !== null && { recorded_scan_id: occasion.scan_id }) };
+}
+
+function scanned(occasion: Occasion): { last_scan_id?: string } {
+  return occasion.scan_id === null ? {} : { last_scan_id: occasion.scan_id };
+}

@@ -1,0 +1,241 @@
+import type { Database } from "../db/client.ts";
+import type { Observation, Unit, UnitOutcome } from "../inventory/resource.ts";
+import type { Judgement } from "../policy/verdict.ts";
+import { type HeldClosure, loadHeld, releaseHeld, storeHeld } from "./db/held.ts";
+import { countLive, countOpen, liveArns, loadKnown } from "./db/known.ts";
+import { earlierListings, endUnit, lockPolicySet, lockUnit, storedSummary, type UnitCounts } from "./db/units.ts";
+import { type ServiceReading, writeChanges, writeServiceReadings } from "./db/write-changes.ts";
+import {
+  countedClosures,
+  holdClosures,
+  isListingDrop,
+  isMassClose,
+  type MassCloseLimits,
+  withoutClosures,
+} from "./mass-close.ts";
+import {
+  type Changes,
+  evidenceOf,
+  type FindingChange,
+  type Known,
+  type Occasion,
+  reconcile,
+  reconcileAbsence,
+  reconcileGone,
+} from "./reconcile.ts";
+
+/** A resource as observed and judged; `judgement` is null unless it was read. */
+export type JudgedObservation = { readonly observation: Observation; readonly judgement: Judgement | null };
+
+/** What came of a unit in one scan: the counts of `scan_units`. `unchanged`: open before and after; `held`: open, and waiting to be closed. */
+export type UnitSummary = UnitCounts;
+
+const NEVER_SEEN: Known = { resource: null, findings: [] };
+
+/** How many resources are compared at a time: pages are gathered up to it, because queries cost more than rows. */
+const BATCH = 500;
+
+/**
+ * Records one unit of a scan. Pages are compared with what is stored as they come, and only what differs is kept in memory;
+ * `finish` compares that once more and applies everything in one transaction. Nothing is written before.
+ */
+export class UnitRecorder {
+  readonly #database: Database;
+  readonly #scan: { readonly id: string; readonly epoch: number; readonly policy_set_id: string };
+  readonly #unit: Unit;
+  readonly #limits: MassCloseLimits;
+  readonly #now: () => Date;
+  #pending: JudgedObservation[] = [];
+  /** What differs from what is stored. */
+  readonly #kept: JudgedObservation[] = [];
+  /** Every ARN seen. One that comes twice, because the list moved while it was read, counts once. */
+  readonly #seen = new Set<string>();
+  /** Resources seen that are stored and live. */
+  #matched = 0;
+  #unchanged = 0;
+  readonly #serviceReadings: ServiceReading[] = [];
+  /** Closures that waited in this unit when it was first looked at, by ARN. */
+  #held: Map<string, HeldClosure[]> | null = null;
+  /** Held closures that this scan speaks against. */
+  readonly #contradicted: string[] = [];
+
+  /** `scan.epoch` decides between scans; `settings.mass_close` above which closures wait for confirmation. */
+  constructor(
+    database: Database,
+    scan: { readonly id: string; readonly epoch: number; readonly policy_set_id: string },
+    unit: Unit,
+    settings: { readonly mass_close: MassCloseLimits },
+    now: () => Date,
+  ) {
+    this.#database = database;
+    this.#scan = scan;
+    this.#unit = unit;
+    this.#limits = settings.mass_close;
+    this.#now = now;
+  }
+
+  /** Takes a page. Throws when the database fails, or a resource is of another unit. */
+  async add(page: readonly JudgedObservation[]): Promise<void> {
+    for (const item of page) {
+      const { arn, account_id, region, type } = item.observation.resource;
+      if (account_id !== this.#unit.account_id || region !== this.#unit.region || type !== this.#unit.type) {
+        throw new Error(`${arn} does not belong to ${this.#unit.account_id}/${this.#unit.region}/${this.#unit.type}`);
+      }
+      if (this.#seen.has(arn)) continue;
+      this.#seen.add(arn);
+      this.#pending.push(item);
+    }
+    if (this.#pending.length >= BATCH) await this.#compare();
+  }
+
+  /**
+   * Applies what was found, or discards it when a newer scan or another set of policies came first (`superseded`). Finishing
+   * the same unit of the same scan again changes nothing and returns what came of it the first time. Throws when the database
+   * fails or `signal` is aborted; then nothing is applied.
+   */
+  async finish(outcome: UnitOutcome, signal?: AbortSignal): Promise<UnitSummary> {
+    await this.#compare();
+    signal?.throwIfAborted();
+    return this.#database.transaction(async (transaction) => {
+      const standing = await lockPolicySet(transaction, this.#scan.policy_set_id);
+      const { applied_epoch, last_scan_id } = await lockUnit(transaction, this.#unit);
+      if (last_scan_id === this.#scan.id) return storedSummary(transaction, this.#scan.id, this.#unit);
+      if (standing === "retired" || applied_epoch >= this.#scan.epoch) {
+        const summary = summarize([], "superseded", { unchanged: 0, held: 0 });
+        await endUnit(transaction, { scan: this.#scan, unit: this.#unit, outcome, summary, now: this.#now() });
+        return summary;
+      }
+      return this.#apply(transaction, outcome);
+    });
+  }
+
+  async #compare(): Promise<void> {
+    const pending = this.#pending;
+    this.#pending = [];
+    if (pending.length === 0) return;
+    this.#held ??= byArn(await loadHeld(this.#database, this.#unit));
+    const known = await loadKnown(this.#database, pending.map(arnOf));
+    const occasion = this.#occasion();
+    for (const item of pending) {
+      const { observation } = item;
+      const one = known.get(arnOf(item)) ?? NEVER_SEEN;
+      if (one.resource !== null && one.resource.gone_at === null) this.#matched++;
+      const changes = changesOf(one, item, occasion);
+      if (changes.resource !== null || changes.findings.length > 0) this.#kept.push(item);
+      else this.#unchanged += changes.unchanged;
+      this.#contradicted.push(...contradictions(this.#held.get(arnOf(item)) ?? [], observation, changes));
+      if (observation.outcome === "read" && observation.confirmed && observation.reading.source === "service") {
+        this.#serviceReadings.push({ arn: arnOf(item), read_at: observation.reading.read_at });
+      }
+    }
+  }
+
+  async #apply(transaction: Database, outcome: UnitOutcome): Promise<UnitSummary> {
+    const occasion = this.#occasion();
+    const complete = outcome.state === "complete";
+    // What was compared may have changed since, by an older scan or a repair. Under the lock it no longer can.
+    const known = await loadKnown(transaction, this.#kept.map(arnOf));
+    const listed = this.#kept.map((item) => changesOf(known.get(arnOf(item)) ?? NEVER_SEEN, item, occasion));
+    const absent = complete ? await this.#absences(transaction, outcome, occasion) : NO_ABSENCES;
+    const waiting = new Set((await loadHeld(transaction, this.#unit)).map(({ finding_id }) => finding_id));
+    const { applied, held } = complete
+      ? await this.#guard(transaction, [...listed, ...absent.changes], waiting)
+      : { applied: withoutClosures(listed), held: [] };
+
+    const changes = applied.flatMap(({ findings }) => findings);
+    const rows = applied.flatMap(({ resource }) => resource ?? []);
+    await writeChanges(transaction, rows, changes, occasion);
+    await writeServiceReadings(transaction, this.#serviceReadings);
+    const settled = changes.filter(({ event, finding }) => event === "resolved" && waiting.has(finding.id));
+    await releaseHeld(transaction, [...this.#contradicted, ...settled.map(({ finding }) => finding.id)]);
+    const holding = [...held, ...absent.held];
+    await storeHeld(transaction, this.#scan.id, holding);
+    const state = holding.length > 0 || absent.dropped ? "held" : outcome.state;
+    const unchanged = applied.reduce((sum, one) => sum + one.unchanged, this.#unchanged);
+    const summary = summarize(changes, state, { unchanged, held: holding.length });
+    await endUnit(transaction, { scan: this.#scan, unit: this.#unit, outcome, summary, now: occasion.at });
+    return summary;
+  }
+
+  /** Stored resources that this complete listing does not have. When it is suspiciously short, they do not count as absent yet. */
+  async #absences(transaction: Database, outcome: UnitOutcome, occasion: Occasion): Promise<Absences> {
+    if ((await countLive(transaction, this.#unit)) === this.#matched) return NO_ABSENCES;
+    const arns = (await liveArns(transaction, this.#unit)).filter((arn) => !this.#seen.has(arn));
+    if (arns.length === 0) return NO_ABSENCES;
+    const known = [...(await loadKnown(transaction, arns)).values()];
+    const earlier = await earlierListings(transaction, this.#scan.id, this.#unit);
+    const usual = earlier.filter(({ state }) => state === "complete").map(({ resources }) => resources);
+    const agreed = earlier[0] !== undefined && isListingDrop(earlier[0].resources, usual);
+    if (isListingDrop(outcome.resources, usual) && !agreed) {
+      const closures = known.flatMap((one) => reconcileGone(one, occasion).findings);
+      return { changes: [], held: closures, dropped: true };
+    }
+    return { changes: known.map((one) => reconcileAbsence(one, occasion)), held: [], dropped: false };
+  }
+
+  async #guard(
+    transaction: Database,
+    changes: readonly Changes[],
+    waiting: ReadonlySet<string>,
+  ): Promise<{ applied: readonly Changes[]; held: readonly FindingChange[] }> {
+    const closing = countedClosures(changes, waiting).length;
+    const few = closing <= this.#limits.count;
+    if (few || !isMassClose(closing, await countOpen(transaction, this.#unit), this.#limits))
+      return { applied: changes, held: [] };
+    return holdClosures(changes, waiting);
+  }
+
+  #occasion(): Occasion {
+    const { id, policy_set_id } = this.#scan;
+    return { by: "scan", at: this.#now(), scan_id: id, actor: null, policy_set_id };
+  }
+}
+
+type Absences = {
+  readonly changes: readonly Changes[];
+  /** What would close if the short listing were believed. */
+  readonly held: readonly FindingChange[];
+  readonly dropped: boolean;
+};
+
+const NO_ABSENCES: Absences = { changes: [], held: [], dropped: false };
+
+function arnOf({ observation }: JudgedObservation): string {
+  return observation.resource.arn;
+}
+
+function changesOf(known: Known, { observation, judgement }: JudgedObservation, occasion: Occasion): Changes {
+  if (observation.outcome === "gone") return reconcileGone(known, occasion);
+  return reconcile(known, evidenceOf(observation, judgement), occasion);
+}
+
+/** Which of the closures that wait for this resource no longer hold: it is there after all, or still in violation. */
+function contradictions(held: readonly HeldClosure[], observation: Observation, changes: Changes): string[] {
+  if (observation.outcome === "gone") return [];
+  const closing = new Set(changes.findings.flatMap(({ event, finding }) => (event === "resolved" ? finding.id : [])));
+  return held
+    .filter(({ finding_id, resolution }) =>
+      resolution === "resource_gone" ? true : observation.outcome === "read" && !closing.has(finding_id),
+    )
+    .map(({ finding_id }) => finding_id);
+}
+
+function byArn(held: readonly HeldClosure[]): Map<string, HeldClosure[]> {
+  return Map.groupBy(held, ({ arn }) => arn);
+}
+
+function summarize(
+  changes: readonly FindingChange[],
+  state: UnitSummary["state"],
+  rest: { unchanged: number; held: number },
+): UnitSummary {
+  const count = (name: FindingChange["event"]) => changes.filter(({ event }) => event === name).length;
+  return {
+    state,
+    opened: count("opened"),
+    reopened: count("reopened"),
+    changed: count("changed"),
+    resolved: count("resolved"),
+    ...rest,
+  };
+}
