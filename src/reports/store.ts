@@ -230,7 +230,7 @@ export function findingsPage(
     },
     async ({ where, order, limit, sort_values }) =>
       await database
-        .select({ ...getViewSelectedFields(v1_findings), sort_values })
+        .select({ item: getViewSelectedFields(v1_findings), sort_values })
         .from(v1_findings)
         .where(where)
         .orderBy(...order)
@@ -293,7 +293,7 @@ export function resourcesPage(
     },
     async ({ where, order, limit, sort_values }) =>
       await database
-        .select({ ...getViewSelectedFields(v1_resources), sort_values })
+        .select({ item: getViewSelectedFields(v1_resources), sort_values })
         .from(v1_resources)
         .where(where)
         .orderBy(...order)
@@ -348,7 +348,7 @@ export function scansPage(
     },
     async ({ where, order, limit, sort_values }) =>
       await database
-        .select({ ...getViewSelectedFields(v1_scans), sort_values })
+        .select({ item: getViewSelectedFields(v1_scans), sort_values })
         .from(v1_scans)
         .where(where)
         .orderBy(...order)

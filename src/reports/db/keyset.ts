@@ -38,7 +38,7 @@ export async function keysetPage<T>(
     order: SQL[];
     limit: number;
     sort_values: SQL<string[]>;
-  }) => Promise<(T & { sort_values: string[] })[]>,
+  }) => Promise<{ item: T; sort_values: string[] }[]>,
 ): Promise<Page<T>> {
   const { database, asked, request, columns, descending, where } = question;
   const size = pageSize(request);
@@ -56,7 +56,7 @@ export async function keysetPage<T>(
   const items = rows.slice(0, size);
   const last = items.at(-1);
   return {
-    items: items.map(({ sort_values: _, ...item }) => item as unknown as T),
+    items: items.map(({ item }) => item),
     next_page_token: rows.length > size && last ? encodePageToken(asked, last.sort_values) : null,
     total,
   };
