@@ -1,0 +1,191 @@
+import type { Database } from "../../db/client.ts";
+import { pause } from "../../inventory/aws/pause.ts";
+import { readServiceTags } from "../../inventory/aws/read-tags.ts";
+import type { TargetApi } from "../../inventory/aws/session.ts";
+import type { ReadError } from "../../inventory/resource.ts";
+import type { PolicySet } from "../../policy/load.ts";
+import { userTags, type Tags } from "../../tags/tags.ts";
+import type { Spending } from "../budget.ts";
+import { remainingChanges } from "../change-tags.ts";
+import { decide, type End, endBeforeReading, type Known, owesValue, type Write } from "../decide.ts";
+import { endAction, type Hold, intend, leaveOpen, putBack, recordBefore } from "../db/journal.ts";
+import { recordRepair } from "../db/record-repair.ts";
+import { loadKnown } from "../load.ts";
+import type { PlanMode } from "../plan.ts";
+import type { ActionRow } from "../store.ts";
+import { writeTags } from "./write-tags.ts";
+
+/**
+ * Where an action is; told right after each has happened: `intended` committed, `read` the fresh tags, `writing` is about to
+ * begin (what was before is committed), `between` two calls, `written` both sent, `checked` read back, `ended` recorded.
+ */
+export type ApplyStep = "intended" | "read" | "writing" | "between" | "written" | "checked" | "ended";
+
+/** What a run works with while it applies actions. */
+export type Run = {
+  readonly database: Database;
+  readonly hold: Hold;
+  readonly set: PolicySet;
+  readonly mode: PlanMode;
+  readonly actor: string;
+  readonly now: () => Date;
+  readonly spending: Spending;
+  /** Waits before each reading back. The first is usually 0: most answers are right at once. */
+  readonly verify_delays_ms: readonly number[];
+  readonly onStep: (step: ApplyStep, action: ActionRow, end?: End) => void | Promise<void>;
+  /** Throws LeaseLostError when the run has not been able to say that it lives for so long that another may have taken over. */
+  readonly confirmAlive: () => void;
+};
+
+/** Calls that undo a half-made rename at 50 tags; each follows a fresh reading. */
+const OWED_ROUNDS = 3;
+
+/** An action's end; or why it has none: `put_back` to be planned again, `open` for the next run to go on with. */
+export type ActionResult = End | { readonly state: "put_back" | "open"; readonly note: string };
+
+/**
+ * Applies one action: still wanted? → intent committed → fresh reading → write → reading back → recorded, with its findings, in
+ * one transaction. An AWS error is an end, never an exception. Throws when the database fails or the plan is no longer ours.
+ */
+export async function applyAction(run: Run, api: TargetApi, action: ActionRow): Promise<ActionResult> {
+  const { database, hold, set, mode, now, onStep } = run;
+  const judging = { set, mode, now: now() };
+  const resumed = action.state === "intended" && action.tags_before !== null;
+  const known = await loadKnown(database, action, now());
+  if (!resumed) {
+    const end = endBeforeReading(action, known, judging);
+    if (end) return finish(run, action, end, null);
+  }
+  await intend(database, hold, action.position, now());
+  await onStep("intended", action);
+
+  const answer = await readServiceTags(api, action.arn);
+  await onStep("read", action);
+  if (answer.outcome === "gone") return finish(run, action, { state: "skipped", note: "the resource is gone" }, null);
+  if (answer.outcome === "unknown") {
+    run.spending.tried(true);
+    const note = `its tags could not be read, nothing was written: ${describe(answer.error)}`;
+    // What an earlier run left between two calls is not given up for a failed reading.
+    if (resumed) return leave(run, action, note);
+    return finish(run, action, { state: "failed", note }, null);
+  }
+  const decision = decide(action, answer.tags, known, resumed, judging);
+  if ("state" in decision) {
+    run.spending.tried(false);
+    return finish(run, action, decision, answer.tags);
+  }
+  const refusal = decision.owed ? run.spending.force(action) : run.spending.spend(action);
+  if (refusal) {
+    if (!resumed) await putBack(database, hold, action.position);
+    return { state: "put_back", note: refusal };
+  }
+  if (remainingChanges(answer.tags, action.changes).length === action.changes.length || action.tags_before === null) {
+    await recordBefore(database, hold, action.position, userTags(answer.tags));
+  }
+  return write(run, api, action, known, decision);
+}
+
+/** Writes, reads back, and goes on where a call of two was lost but made; a value that is off the resource is put back on. */
+async function write(run: Run, api: TargetApi, action: ActionRow, known: Known, first: Write): Promise<ActionResult> {
+  const { onStep, spending, set, mode, now } = run;
+  let next = first;
+  for (let round = 1; ; round++) {
+    await onStep("writing", action);
+    run.confirmAlive();
+    const sent = await writeTags(api, action.arn, next, async () => {
+      await onStep("between", action);
+      run.confirmAlive();
+    });
+    await onStep("written", action);
+    const refused = sent.outcome === "error" && sent.refused;
+    const back = await readBack(run, api, action, refused);
+    await onStep("checked", action);
+    if (back.outcome === "as_planned") {
+      spending.tried(false);
+      return finish(run, action, { state: "verified", note: null }, back.tags);
+    }
+    const why = sent.outcome === "error" ? describe(sent.error) : null;
+    if (back.outcome === "read") {
+      const decision = decide(action, back.tags, known, true, { set, mode, now: now() });
+      const wanted = "state" in decision ? null : decision;
+      const progress = wanted !== null && wanted.tag.length + wanted.untag.length < next.tag.length + next.untag.length;
+      if (wanted !== null && sent.outcome === "error" && (wanted.owed || progress) && round <= OWED_ROUNDS) {
+        next = wanted;
+        continue;
+      }
+    }
+    spending.tried(true);
+    return giveUp(run, action, next, back, why);
+  }
+}
+
+/** The end of an action that is not as planned after all that could be done. */
+async function giveUp(run: Run, action: ActionRow, last: Write, back: Back, why: string | null): Promise<ActionResult> {
+  const suffix = why === null ? "" : `: ${why}`;
+  if (back.outcome === "gone") return finish(run, action, { state: "skipped", note: "the resource is gone" }, null);
+  if (back.outcome === "unknown") {
+    const note = `written, but it could not be read back: ${describe(back.error)}${why === null ? "" : `, after ${why}`}`;
+    return last.untag_first || last.owed
+      ? leave(run, action, note)
+      : finish(run, action, { state: "failed", note }, null);
+  }
+  const remaining = remainingChanges(back.tags, action.changes);
+  if (owesValue(action.changes, remaining)) {
+    const keys = remaining.map(({ key }) => key).join(", ");
+    return leave(
+      run,
+      action,
+      `a value is off the resource and not yet written to ${keys}; apply the plan again${suffix}`,
+    );
+  }
+  const keys = remaining.map(({ key }) => key).join(", ");
+  return finish(run, action, { state: "failed", note: `${keys} not as planned after the write${suffix}` }, back.tags);
+}
+
+type Back =
+  | { readonly outcome: "as_planned" | "read"; readonly tags: Tags }
+  | { readonly outcome: "gone" }
+  | { readonly outcome: "unknown"; readonly error: ReadError };
+
+/** Reads until every planned key is as planned, with patience for an answer that lags; none where the write was refused. */
+async function readBack(run: Run, api: TargetApi, action: ActionRow, refused: boolean): Promise<Back> {
+  let last: Back | null = null;
+  for (const delay of run.verify_delays_ms) {
+    if (delay > 0) await pause(delay, undefined);
+    const answer = await readServiceTags(api, action.arn);
+    if (answer.outcome === "gone") return answer;
+    if (answer.outcome === "unknown") {
+      // A later failure does not unsay what was read, and one failure is no reason to stop looking.
+      last ??= answer;
+      continue;
+    }
+    if (remainingChanges(answer.tags, action.changes).length === 0) return { outcome: "as_planned", tags: answer.tags };
+    last = { outcome: "read", tags: answer.tags };
+    if (refused) break;
+  }
+  if (last === null) throw new Error("verify_delays_ms is empty");
+  return last;
+}
+
+/** Records an end; a verified or unchanged one together with the new tags and the findings that it resolves. */
+async function finish(run: Run, action: ActionRow, end: End, fresh: Tags | null): Promise<End> {
+  const { database, hold, now, onStep } = run;
+  const tags_after = fresh === null ? null : userTags(fresh);
+  await database.transaction(async (transaction) => {
+    await endAction(transaction, hold, action.position, { ...end, tags_after, now: now() });
+    if (fresh !== null && (end.state === "verified" || end.state === "unchanged")) {
+      await recordRepair(transaction, run, action, end.state, fresh);
+    }
+  });
+  await onStep("ended", action, end);
+  return end;
+}
+
+async function leave(run: Run, action: ActionRow, note: string): Promise<ActionResult> {
+  await leaveOpen(run.database, run.hold, action.position, note);
+  return { state: "open", note };
+}
+
+function describe({ operation, name, message }: ReadError): string {
+  return `${operation} ${name}${message ? ` (${message})` : ""}`;
+}

@@ -1,0 +1,161 @@
+import { and, eq, inArray, sql } from "drizzle-orm";
+import type { Database } from "../../db/client.ts";
+import type { Tags } from "../../tags/tags.ts";
+import type { End } from "../decide.ts";
+import { plan_actions, plans } from "../schema.ts";
+import { countActions, type PlanRow } from "../store.ts";
+
+/** A run's hold on a plan. */
+export type Hold = { readonly plan_id: string; readonly run_id: string };
+
+/** Another run holds the plan now: this one must not write any more. */
+export class LeaseLostError extends Error {
+  override name = "LeaseLostError";
+}
+
+/** What came of trying to take a plan. `held`: by whom, and how long ago that run was last seen alive. */
+export type Taken =
+  | { readonly outcome: "taken"; readonly plan: PlanRow }
+  | { readonly outcome: "held"; readonly run_id: string; readonly heartbeat_at: Date | null }
+  | { readonly outcome: "closed"; readonly plan: PlanRow | null };
+
+/**
+ * Takes an approved plan, or one whose run is dead: its heartbeat is older than the lease by the database's clock, or
+ * `isDead` knows better. Two takers never both succeed.
+ */
+export async function takePlan(
+  database: Database,
+  hold: Hold,
+  settings: { lease_ms: number; isDead: (run_id: string) => boolean; now: Date },
+): Promise<Taken> {
+  const { plan_id, run_id } = hold;
+  return database.transaction(async (transaction): Promise<Taken> => {
+    const [row] = await transaction
+      .select({
+        plan: plans,
+        stale: sql<boolean>`coalesce(${plans.heartbeat_at} < clock_timestamp() - ${settings.lease_ms} * interval '1 millisecond', true)`,
+      })
+      .from(plans)
+      .where(eq(plans.id, plan_id))
+      .for("update");
+    if (!row || (row.plan.state !== "approved" && row.plan.state !== "applying")) {
+      return { outcome: "closed", plan: row?.plan ?? null };
+    }
+    const holder = row.plan.run_id;
+    if (holder !== null && !row.stale && !settings.isDead(holder)) {
+      return { outcome: "held", run_id: holder, heartbeat_at: row.plan.heartbeat_at };
+    }
+    const [plan] = await transaction
+      .update(plans)
+      .set({
+        state: "applying",
+        run_id,
+        heartbeat_at: sql`clock_timestamp()`,
+        started_at: row.plan.started_at ?? settings.now,
+        stopped: null,
+      })
+      .where(eq(plans.id, plan_id))
+      .returning();
+    return { outcome: "taken", plan: plan ?? row.plan };
+  });
+}
+
+/** Says that the run lives. False: another run took the plan. */
+export async function beat(database: Database, { plan_id, run_id }: Hold): Promise<boolean> {
+  const rows = await database
+    .update(plans)
+    .set({ heartbeat_at: sql`clock_timestamp()` })
+    .where(and(eq(plans.id, plan_id), eq(plans.run_id, run_id)))
+    .returning({ id: plans.id });
+  return rows.length > 0;
+}
+
+/** Lets go of a plan: `applied` when every action ended, else `approved`, to be applied again, with the reason why it stopped. */
+export async function releasePlan(database: Database, hold: Hold, stopped: string | null, now: Date): Promise<void> {
+  await database.transaction(async (transaction) => {
+    await confirmHold(transaction, hold);
+    const { planned, intended } = await countActions(transaction, hold.plan_id);
+    const ended = planned + intended === 0;
+    await transaction
+      .update(plans)
+      .set({
+        state: ended ? "applied" : "approved",
+        stopped: ended ? null : stopped,
+        finished_at: ended ? now : null,
+        run_id: null,
+        heartbeat_at: null,
+      })
+      .where(eq(plans.id, hold.plan_id));
+  });
+}
+
+/** Commits that an action is about to be tried. Throws LeaseLostError. */
+export async function intend(database: Database, hold: Hold, position: number, now: Date): Promise<void> {
+  await update(database, hold, position, {
+    state: "intended",
+    intended_at: now,
+    attempts: sql`${plan_actions.attempts} + 1`,
+  });
+}
+
+/** Puts an action back to `planned`: nothing was written. Throws LeaseLostError. */
+export async function putBack(database: Database, hold: Hold, position: number): Promise<void> {
+  await update(database, hold, position, { state: "planned" });
+}
+
+/** Commits what the tags were, right before the first write. Throws LeaseLostError. */
+export async function recordBefore(database: Database, hold: Hold, position: number, tags: Tags): Promise<void> {
+  await update(database, hold, position, { tags_before: tags });
+}
+
+/** Leaves an action `intended`, with a note: the next run goes on with it. Throws LeaseLostError. */
+export async function leaveOpen(database: Database, hold: Hold, position: number, note: string): Promise<void> {
+  await update(database, hold, position, { note });
+}
+
+/** Records how an action ended; in the caller's transaction. Throws LeaseLostError. */
+export async function endAction(
+  transaction: Database,
+  hold: Hold,
+  position: number,
+  end: End & { readonly tags_after: Tags | null; readonly now: Date },
+): Promise<void> {
+  const { state, note, tags_after, now } = end;
+  await confirmHold(transaction, hold);
+  await updateRow(transaction, hold, position, { state, note, tags_after, finished_at: now });
+}
+
+type Change = Parameters<ReturnType<Database["update"]>["set"]>[0];
+
+async function update(database: Database, hold: Hold, position: number, change: Change): Promise<void> {
+  await database.transaction(async (transaction) => {
+    await confirmHold(transaction, hold);
+    await updateRow(transaction, hold, position, change);
+  });
+}
+
+async function updateRow(database: Database, hold: Hold, position: number, change: Change): Promise<void> {
+  const rows = await database
+    .update(plan_actions)
+    .set(change)
+    .where(
+      and(
+        eq(plan_actions.plan_id, hold.plan_id),
+        eq(plan_actions.position, position),
+        inArray(plan_actions.state, ["planned", "intended"]),
+      ),
+    )
+    .returning({ position: plan_actions.position });
+  if (rows.length === 0)
+    throw new LeaseLostError(`action ${position} of plan ${hold.plan_id} was ended by another run`);
+}
+
+/** Holds the plan's row for the transaction: no other run can take the plan before it commits. */
+async function confirmHold(transaction: Database, { plan_id, run_id }: Hold): Promise<void> {
+  const rows = await transaction
+    .select({ id: plans.id })
+    .from(plans)
+    .where(and(eq(plans.id, plan_id), eq(plans.run_id, run_id)))
+    .for("share");
+  if (rows.length === 0) throw new LeaseLostError(`another run holds plan ${plan_id}`);
+}

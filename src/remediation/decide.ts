@@ -1,0 +1,133 @@
+import type { Resource } from "../inventory/resource.ts";
+import type { PolicySet } from "../policy/load.ts";
+import { judge } from "../policy/judge.ts";
+import type { Tags } from "../tags/tags.ts";
+import { fits, remainingChanges, sameChanges, valueOrNull, withChanges, withoutChanges } from "./change-tags.ts";
+import { isSame } from "./merge-fixes.ts";
+import { type Action, obstacleOf, type PlanMode, planResource } from "./plan.ts";
+import type { ActionState, TagChange } from "./schema.ts";
+
+/** What the database says, right before an action, about its resource and the findings behind it. */
+export type Known = {
+  /** Null: not in the inventory, or gone. */
+  readonly resource: Resource | null;
+  readonly stack: string | null;
+  /** As last recorded; null: never read. */
+  readonly tags: Tags | null;
+  /** The action's findings that are open, and whether an exemption accepts them now. */
+  readonly open: ReadonlyMap<string, { readonly exempt: boolean }>;
+};
+
+/** An end of an action, with the reason for a person. The note never holds a tag value. */
+export type End = { readonly state: Exclude<ActionState, "planned" | "intended">; readonly note: string | null };
+
+/** What to send. `untag_first`: there is no room for the new keys before the old ones are gone. */
+export type Write = {
+  readonly tag: readonly { readonly key: string; readonly value: string }[];
+  readonly untag: readonly string[];
+  readonly untag_first: boolean;
+  /** A key's value is on the resource no more, and not yet under its new key: this write must not be given up. */
+  readonly owed: boolean;
+};
+
+/** Judges actions anew at the moment of applying. */
+export type Judging = { readonly set: PolicySet; readonly mode: PlanMode; readonly now: Date };
+
+/** Whether an action is still wanted, by what is known without asking AWS. Null: it is. */
+export function endBeforeReading(action: Action, known: Known, judging: Judging): End | null {
+  const { resource } = known;
+  if (resource === null) return { state: "skipped", note: "the resource is gone" };
+  for (const { finding_id, policy_id, rule_id } of action.reasons) {
+    const finding = known.open.get(finding_id);
+    if (!finding) return { state: "skipped", note: `${policy_id}/${rule_id}: the finding is no longer open` };
+    if (finding.exempt) return { state: "skipped", note: `${policy_id}/${rule_id}: an exemption accepts the finding` };
+  }
+  const decided = Object.entries(action.decided_on).map(([key, after]) => ({ key, after }));
+  const tags = withChanges(withoutChanges(known.tags ?? {}, action.changes), decided);
+  const obstacle = obstacleOf({ resource, stack: known.stack }, known.tags ?? {});
+  if (obstacle !== null) return { state: "blocked", note: obstacle };
+  return sameChanges(askedFor(action, resource, tags, judging), action.changes) ? null : noLongerAsked();
+}
+
+/**
+ * What to do with an action, by the tags that the service just answered. `resumed`: an earlier run may have written, so a
+ * key may be as before, as planned, or the whole between the two calls of a rename.
+ */
+export function decide(action: Action, fresh: Tags, known: Known, resumed: boolean, judging: Judging): End | Write {
+  const remaining = remainingChanges(fresh, action.changes);
+  if (remaining.length === 0) {
+    return resumed
+      ? { state: "verified", note: "an earlier run had written it" }
+      : { state: "unchanged", note: "it already was as planned" };
+  }
+  const moved = action.changes.find(({ key, before, after }) => ![before, after].includes(valueOrNull(fresh, key)));
+  if (moved) return { state: "conflict", note: `${moved.key} was changed by someone else since the plan` };
+
+  const owed = resumed && owesValue(action.changes, remaining);
+  if (!owed) {
+    const end = endBeforeWriting(action, fresh, known, remaining, resumed, judging);
+    if (end) return end;
+  }
+  if (!fits(withChanges(fresh, remaining))) {
+    return { state: "conflict", note: "other tags have taken the room: AWS allows 50" };
+  }
+  return { ...toWrite(fresh, remaining), owed };
+}
+
+/** The calls that make the remaining changes: tag first, so that no value is ever off the resource, unless there is no room. */
+function toWrite(fresh: Tags, remaining: readonly TagChange[]): Omit<Write, "owed"> {
+  const tag = remaining.flatMap(({ key, after }) => (after === null ? [] : [{ key, value: after }]));
+  const untag = remaining.filter(({ after }) => after === null).map(({ key }) => key);
+  const peak = withChanges(
+    fresh,
+    remaining.filter(({ after }) => after !== null),
+  );
+  return { tag, untag, untag_first: untag.length > 0 && tag.length > 0 && !fits(peak) };
+}
+
+/** Whether a value was taken off the resource and is not yet back under another key. */
+export function owesValue(changes: readonly TagChange[], remaining: readonly TagChange[]): boolean {
+  const toDo = new Set(remaining.map(({ key }) => key));
+  return (
+    changes.some(({ key, before, after }) => before !== null && after === null && !toDo.has(key)) &&
+    remaining.some(({ before, after }) => before === null && after !== null)
+  );
+}
+
+function endBeforeWriting(
+  action: Action,
+  fresh: Tags,
+  known: Known,
+  remaining: readonly TagChange[],
+  resumed: boolean,
+  judging: Judging,
+): End | null {
+  const read = Object.entries(action.decided_on).find(([key, value]) => valueOrNull(fresh, key) !== value);
+  if (read) return { state: "conflict", note: `${read[0]}, on which the decision rests, was changed since the plan` };
+  if (resumed) {
+    const end = endBeforeReading(action, { ...known, tags: fresh }, judging);
+    if (end) return end;
+  }
+  const { resource } = known;
+  if (resource === null) return { state: "skipped", note: "the resource is gone" };
+  const obstacle = obstacleOf({ resource, stack: known.stack }, fresh);
+  if (obstacle !== null) return { state: "blocked", note: obstacle };
+  if (resumed || sameChanges(askedFor(action, resource, fresh, judging), remaining)) return null;
+  // Some key is already as planned, and that changed what the rules ask for: someone did half of it, in another way.
+  if (remaining.length < action.changes.length) {
+    return { state: "conflict", note: "someone else made part of the change since the plan" };
+  }
+  return noLongerAsked();
+}
+
+/** What the active rules behind an action ask for, on these tags. */
+function askedFor(action: Action, resource: Resource, tags: Tags, { set, mode, now }: Judging): readonly TagChange[] {
+  const violations = judge(set, resource, tags, now).violations;
+  const findings = action.reasons.filter((reason) => violations.some((violation) => isSame(violation, reason)));
+  const draft = planResource(set, { resource, tags, unread: null, stack: null, findings }, { mode, now });
+  return draft.actions.flatMap(({ changes }) => changes);
+}
+
+function noLongerAsked(): End {
+  return { state: "skipped", note: "the active policies no longer ask for exactly this: plan again" };
+}

@@ -1,0 +1,141 @@
+import { and, asc, eq, exists, gt, inArray, isNull, lte, or, type SQL, sql } from "drizzle-orm";
+import type { Database } from "../db/client.ts";
+import { exemptions, findings } from "../findings/schema.ts";
+import type { Resource, Target } from "../inventory/resource.ts";
+import type { ResourceType } from "../inventory/resource-types.ts";
+import { resources } from "../inventory/schema.ts";
+import type { Known } from "./decide.ts";
+import type { PlannableResource } from "./plan.ts";
+import type { Reason } from "./schema.ts";
+
+/** Which resources a plan looks at; an absent field means all. */
+export type PlanScope = {
+  readonly account_id?: string;
+  readonly targets?: readonly Pick<Target, "account_id" | "region">[];
+  readonly types?: readonly ResourceType[];
+};
+
+const PAGE = 2000;
+
+/** An exemption that accepts the finding of the surrounding query at an instant. A null column of its scope means any. */
+function accepted(database: Database, now: Date): SQL {
+  const within = (["policy_id", "rule_id", "key", "account_id", "type", "arn"] as const).map((name) =>
+    or(isNull(exemptions[name]), eq(exemptions[name], findings[name])),
+  );
+  return exists(
+    database
+      .select({ one: sql`1` })
+      .from(exemptions)
+      .where(
+        and(eq(exemptions.revoked, false), gt(exemptions.expires_at, now), lte(exemptions.created_at, now), ...within),
+      ),
+  );
+}
+
+function toPlan(database: Database, now: Date): SQL | undefined {
+  return and(eq(findings.state, "open"), sql`not ${accepted(database, now)}`);
+}
+
+/** Every resource that is not gone and has open findings nobody exempted, page by page, with all of those. */
+export async function* loadPlannable(
+  database: Database,
+  scope: PlanScope,
+  now: Date,
+): AsyncGenerator<PlannableResource[]> {
+  const inScope = and(
+    isNull(resources.gone_at),
+    scope.account_id === undefined ? undefined : eq(resources.account_id, scope.account_id),
+    scope.types === undefined ? undefined : inArray(resources.type, [...scope.types]),
+    scope.targets === undefined
+      ? undefined
+      : or(
+          sql`false`,
+          ...scope.targets.map((target) =>
+            and(eq(resources.account_id, target.account_id), eq(resources.region, target.region)),
+          ),
+        ),
+    exists(
+      database
+        .select({ one: sql`1` })
+        .from(findings)
+        .where(and(eq(findings.arn, resources.arn), toPlan(database, now))),
+    ),
+  );
+  let last = "";
+  for (;;) {
+    const rows = await database
+      .select()
+      .from(resources)
+      .where(and(inScope, gt(resources.arn, last)))
+      .orderBy(asc(resources.arn))
+      .limit(PAGE);
+    if (rows.length === 0) return;
+    const found = await database
+      .select(reasonColumns)
+      .from(findings)
+      .where(
+        and(
+          inArray(
+            findings.arn,
+            rows.map(({ arn }) => arn),
+          ),
+          toPlan(database, now),
+        ),
+      )
+      .orderBy(asc(findings.id));
+    const byArn = Map.groupBy(found, ({ arn }) => arn);
+    yield rows.map((row) => ({
+      resource: toResource(row),
+      tags: row.tags,
+      unread: row.reading_error?.name ?? null,
+      stack: row.stack,
+      findings: (byArn.get(row.arn) ?? []).map(({ arn: _, ...reason }): Reason => reason),
+    }));
+    last = rows.at(-1)?.arn ?? last;
+    if (rows.length < PAGE) return;
+  }
+}
+
+/** What is known of an action's resource and findings right now. */
+export async function loadKnown(
+  database: Database,
+  action: { readonly arn: string; readonly reasons: readonly Reason[] },
+  now: Date,
+): Promise<Known> {
+  const [row] = await database
+    .select()
+    .from(resources)
+    .where(and(eq(resources.arn, action.arn), isNull(resources.gone_at)));
+  const open = await database
+    .select({ id: findings.id, exempt: sql<boolean>`${accepted(database, now)}` })
+    .from(findings)
+    .where(
+      and(
+        inArray(
+          findings.id,
+          action.reasons.map(({ finding_id }) => finding_id),
+        ),
+        eq(findings.state, "open"),
+      ),
+    );
+  return {
+    resource: row ? toResource(row) : null,
+    stack: row?.stack ?? null,
+    tags: row?.tags ?? null,
+    open: new Map(open.map(({ id, exempt }) => [id, { exempt }])),
+  };
+}
+
+const reasonColumns = {
+  arn: findings.arn,
+  finding_id: findings.id,
+  policy_id: findings.policy_id,
+  rule_id: findings.rule_id,
+  key: findings.key,
+  kind: findings.kind,
+};
+
+function toResource(row: typeof resources.$inferSelect): Resource {
+  const { arn, account_id, region, type, name, status, created_at, updated_at, summary } = row;
+  return { arn, account_id, region, type, name, status, created_at, updated_at, summary };
+}

@@ -1,0 +1,143 @@
+import type { Resource } from "../inventory/resource.ts";
+import { fixFor, type Fix } from "../policy/fix.ts";
+import { judge } from "../policy/judge.ts";
+import type { PolicySet } from "../policy/load.ts";
+import type { Violation } from "../policy/verdict.ts";
+import { isReserved } from "../tags/limits.ts";
+import type { Tags } from "../tags/tags.ts";
+import { sameChanges, valueOrNull, withChanges } from "./change-tags.ts";
+import type { Reason } from "./schema.ts";
+
+/** A finding with the change that its rule asks for. */
+export type Candidate = { readonly finding: Reason; readonly fix: Extract<Fix, { kind: "change" }> };
+
+/** Hears of every finding that cannot be planned, and why. */
+type ToPerson = (finding: Reason, reason: string) => void;
+
+/** What a resource is judged with. */
+type World = {
+  readonly set: PolicySet;
+  readonly resource: Resource;
+  readonly tags: Tags;
+  readonly now: Date;
+};
+
+/** The change that each finding's rule asks for; what needs a person is told, what a policy does not repair is left out. */
+export function candidatesOf(
+  set: PolicySet,
+  resource: Resource,
+  tags: Tags,
+  findings: readonly Reason[],
+  toPerson: ToPerson,
+): Candidate[] {
+  const candidates: Candidate[] = [];
+  for (const finding of findings) {
+    const fix = fixFor(set, finding, resource, tags);
+    if (fix.kind === "review") toPerson(finding, fix.reason);
+    if (fix.kind !== "change") continue;
+    const changes = fix.changes.filter(({ key, after }) => valueOrNull(tags, key) !== after);
+    if (changes.some(({ key }) => isReserved(key))) toPerson(finding, "tags that begin with aws: belong to AWS");
+    else if (changes.length === 0) toPerson(finding, "its tags are as the fix would leave them");
+    else candidates.push({ finding, fix: { ...fix, changes } });
+  }
+  return candidates;
+}
+
+/** Leaves out what rules do not agree about: two values for one key. */
+export function dropDisputed(candidates: readonly Candidate[], toPerson: ToPerson): Candidate[] {
+  const wants = new Map<string, Map<string | null, string>>();
+  for (const { finding, fix } of candidates) {
+    for (const { key, after } of fix.changes) {
+      const values = wants.get(key) ?? new Map<string | null, string>();
+      wants.set(key, values.set(after, `${finding.policy_id}/${finding.rule_id}`));
+    }
+  }
+  return candidates.filter(({ finding, fix }) => {
+    const disputed = fix.changes.find(({ key }) => (wants.get(key)?.size ?? 0) > 1);
+    if (!disputed) return true;
+    const rules = [...new Set(wants.get(disputed.key)?.values())].sort().join(" and ");
+    toPerson(finding, `${rules} want different values for ${disputed.key}`);
+    return false;
+  });
+}
+
+/** Leaves out fixes that would no longer be asked for once the others are made: the next plan sees them in a new light. */
+export function dropDependent(world: World, candidates: readonly Candidate[], toPerson: ToPerson): Candidate[] {
+  const { set, resource, tags, now } = world;
+  return candidates.filter((candidate) => {
+    const { finding, fix } = candidate;
+    const own = new Set(fix.changes.map(({ key }) => key));
+    const others = candidates
+      .filter((other) => other !== candidate)
+      .flatMap((other) => other.fix.changes)
+      .filter(({ key }) => !own.has(key));
+    const moved = others.find(({ key }) => fix.reads.includes(key));
+    if (!moved) return true;
+    const after = withChanges(tags, others);
+    const still = judge(set, resource, after, now).violations.some((violation) => isSame(violation, finding));
+    const again = still ? fixFor(set, finding, resource, after) : null;
+    if (again?.kind === "change" && sameChanges(again.changes, fix.changes)) return true;
+    toPerson(finding, `it depends on ${moved.key}, which another rule changes: plan again after that`);
+    return false;
+  });
+}
+
+/** Leaves out fixes whose result some rule refuses: a value that is not allowed, a key that is needed or must not be. */
+export function dropRefused(world: World, candidates: readonly Candidate[], toPerson: ToPerson): Candidate[] {
+  const { set, resource, tags, now } = world;
+  const before = judge(set, resource, tags, now).violations;
+  let kept = [...candidates];
+  for (;;) {
+    const changes = kept.flatMap(({ fix }) => fix.changes);
+    const after = judge(set, resource, withChanges(tags, changes), now).violations;
+    const refusal = after
+      .map((violation) => ({ violation, keys: refusedKeys(violation, before, changes) }))
+      .find(({ keys }) => keys.length > 0);
+    if (!refusal) return kept;
+    const { violation, keys } = refusal;
+    kept = kept.filter(({ finding, fix }) => {
+      const refused = fix.changes.some(({ key }) => keys.includes(key));
+      if (refused)
+        toPerson(
+          finding,
+          `${violation.policy_id}/${violation.rule_id} would be violated by the result (${violation.kind} ${violation.key})`,
+        );
+      return !refused;
+    });
+  }
+}
+
+/** The changed keys by which a violation would come about, or stay although we write. */
+function refusedKeys(
+  violation: Violation,
+  before: readonly Violation[],
+  changes: readonly { key: string; after: string | null }[],
+): string[] {
+  const { kind, key } = violation;
+  if (kind === "invalid" || kind === "forbidden") {
+    return changes.filter((change) => change.key === key && change.after !== null).map((change) => change.key);
+  }
+  if (kind === "missing") {
+    return changes.filter((change) => change.key === key && change.after === null).map((change) => change.key);
+  }
+  // A key that we write is an alias of another rule's key, which would rename it.
+  if (kind === "variant" && !before.some((known) => isSame(known, { ...violation }))) {
+    return changes
+      .filter((c) => c.after !== null && Object.hasOwn(violation.detail.observed, c.key))
+      .map((change) => change.key);
+  }
+  return [];
+}
+
+/** Whether a violation is what a finding says. */
+export function isSame(
+  violation: Pick<Violation, "policy_id" | "rule_id" | "key" | "kind">,
+  finding: Pick<Reason, "policy_id" | "rule_id" | "key" | "kind">,
+): boolean {
+  return (
+    violation.policy_id === finding.policy_id &&
+    violation.rule_id === finding.rule_id &&
+    violation.key === finding.key &&
+    violation.kind === finding.kind
+  );
+}

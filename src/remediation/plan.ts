@@ -1,0 +1,189 @@
+import { createHash } from "node:crypto";
+import type { Resource } from "../inventory/resource.ts";
+import { RESOURCE_TYPE_NAMES } from "../inventory/resource-types.ts";
+import type { PolicySet } from "../policy/load.ts";
+import { hashTags } from "../tags/hash-tags.ts";
+import { isReserved } from "../tags/limits.ts";
+import { stackOf } from "../tags/stack.ts";
+import type { Tags } from "../tags/tags.ts";
+import { countUserTags, fits, valueOrNull, withChanges } from "./change-tags.ts";
+import { type Candidate, candidatesOf, dropDependent, dropDisputed, dropRefused } from "./merge-fixes.ts";
+import type { Reason, TagChange } from "./schema.ts";
+
+/** A resource that has open findings nobody exempted, as the database knows it. */
+export type PlannableResource = {
+  readonly resource: Resource;
+  /** As last read; null: never read. */
+  readonly tags: Tags | null;
+  /** Why the last reading failed, by the error's name; null: it did not. */
+  readonly unread: string | null;
+  /** The CloudFormation stack that was ever seen to manage it. */
+  readonly stack: string | null;
+  readonly findings: readonly Reason[];
+};
+
+/** One resource's change in a plan: everything that approval binds to. */
+export type Action = Pick<Resource, "account_id" | "region" | "type" | "arn"> & {
+  readonly changes: readonly TagChange[];
+  readonly decided_on: Readonly<Record<string, string | null>>;
+  readonly tags_hash: string;
+  readonly reasons: readonly Reason[];
+  readonly protected: boolean;
+};
+
+/** A change that a rule asks for and that must not be made, with the reason for a person. */
+export type BlockedAction = Action & { readonly note: string };
+
+/** A finding that needs a person, with the reason. */
+export type Review = Pick<Resource, "account_id" | "region" | "type" | "arn" | "name"> &
+  Reason & { readonly reason: string };
+
+/** What a plan would do, what it must not do, and what only a person can decide. */
+export type Draft = {
+  readonly actions: readonly Action[];
+  readonly blocked: readonly BlockedAction[];
+  readonly review: readonly Review[];
+};
+
+/** `auto`: only what policies with `remediation: auto` ask for, and nothing protected. */
+export type PlanMode = "plan" | "auto";
+
+/** How a plan is made. `selected`: which findings are wanted; the others still count when rules disagree. */
+export type PlanOptions = {
+  readonly mode: PlanMode;
+  readonly now: Date;
+  readonly selected?: (resource: Resource, finding: Reason) => boolean;
+};
+
+/** Plans every resource, in a stable order: account, region, type (parents first), ARN. */
+export function planChanges(set: PolicySet, resources: Iterable<PlannableResource>, options: PlanOptions): Draft {
+  const actions: Action[] = [];
+  const blocked: BlockedAction[] = [];
+  const review: Review[] = [];
+  for (const resource of resources) {
+    const draft = planResource(set, resource, options);
+    actions.push(...draft.actions);
+    blocked.push(...draft.blocked);
+    review.push(...draft.review);
+  }
+  return { actions: actions.sort(inOrder), blocked: blocked.sort(inOrder), review: review.sort(inOrder) };
+}
+
+/** Plans one resource: the fixes of all its findings merged into at most one action; what cannot be is blocked or for a person. */
+export function planResource(set: PolicySet, plannable: PlannableResource, options: PlanOptions): Draft {
+  const { resource, tags, unread, findings } = plannable;
+  const { mode, now, selected = () => true } = options;
+  const review: Review[] = [];
+  const toPerson = (finding: Reason, reason: string) => {
+    if (selected(resource, finding)) review.push({ ...placeOf(resource), name: resource.name, ...finding, reason });
+  };
+  if (tags === null || unread !== null) {
+    for (const finding of findings) toPerson(finding, `its tags could not be read${unread ? `: ${unread}` : ""}`);
+    return { actions: [], blocked: [], review };
+  }
+
+  const all = dropDisputed(candidatesOf(set, resource, tags, findings, toPerson), toPerson);
+  const wanted = all.filter(
+    ({ finding, fix }) => selected(resource, finding) && (mode === "plan" || (fix.auto && !fix.protected)),
+  );
+  const world = { set, resource, tags, now };
+  const kept = dropRefused(world, dropDependent(world, wanted, toPerson), toPerson);
+  if (kept.length === 0) return { actions: [], blocked: [], review };
+
+  const obstacle = obstacleOf(plannable, tags);
+  if (obstacle) return { actions: [], blocked: [{ ...toAction(resource, tags, kept), note: obstacle }], review };
+
+  const { fitting, crowded } = makeRoom(tags, kept);
+  return {
+    actions: fitting.length === 0 ? [] : [toAction(resource, tags, fitting)],
+    blocked: crowded.length === 0 ? [] : [{ ...toAction(resource, tags, crowded), note: noRoom(tags, kept) }],
+    review,
+  };
+}
+
+/** SHA-256, hex, over everything that actions would do and why: what an approval binds to. */
+export function planHash(actions: readonly Action[]): string {
+  const hash = createHash("sha256");
+  for (const action of actions) {
+    const { account_id, region, type, arn, changes, decided_on, tags_hash, reasons } = action;
+    const canonical = [
+      [account_id, region, type, arn, tags_hash, action.protected],
+      changes.map(({ key, before, after }) => [key, before, after]).sort(byFirst),
+      Object.entries(decided_on).sort(byFirst),
+      reasons.map((r) => [r.finding_id, r.policy_id, r.rule_id, r.key, r.kind]).sort(byFirst),
+    ];
+    hash.update(`${JSON.stringify(canonical)}\n`);
+  }
+  return hash.digest("hex");
+}
+
+/** Why this resource may not be changed whatever the rules say; null: it may. */
+export function obstacleOf(plannable: Pick<PlannableResource, "resource" | "stack">, tags: Tags): string | null {
+  const stack = plannable.stack ?? stackOf(tags);
+  if (stack !== null) {
+    return `CloudFormation stack ${stack} manages it: change the tags in its template, and mind that this may replace the resource`;
+  }
+  const { status } = plannable.resource;
+  return status.toUpperCase().startsWith("DELETE") ? `it is being deleted (${status})` : null;
+}
+
+/** Drops fixes that add keys, last first, until at most 50 user tags would remain. */
+function makeRoom(tags: Tags, kept: readonly Candidate[]): { fitting: Candidate[]; crowded: Candidate[] } {
+  const fitting = [...kept];
+  const crowded: Candidate[] = [];
+  while (fitting.length > 0 && !fits(withChanges(tags, changesOf(fitting)))) {
+    const adding = fitting.findLastIndex(
+      (candidate) => countUserTags(withChanges(tags, candidate.fix.changes)) > countUserTags(tags),
+    );
+    crowded.unshift(...fitting.splice(adding < 0 ? 0 : adding, adding < 0 ? fitting.length : 1));
+  }
+  return { fitting, crowded };
+}
+
+function noRoom(tags: Tags, kept: readonly Candidate[]): string {
+  const count = countUserTags(withChanges(tags, changesOf(kept)));
+  return `no room: it would have ${count} tags, and AWS allows 50`;
+}
+
+function toAction(resource: Resource, tags: Tags, candidates: readonly Candidate[]): Action {
+  const changes = changesOf(candidates).map(({ key, after }) => ({ key, before: valueOrNull(tags, key), after }));
+  const changed = new Set(changes.map(({ key }) => key));
+  const decided_on: Record<string, string | null> = Object.create(null);
+  for (const key of candidates.flatMap(({ fix }) => fix.reads).sort()) {
+    if (!changed.has(key) && !isReserved(key)) decided_on[key] = valueOrNull(tags, key);
+  }
+  return {
+    ...placeOf(resource),
+    changes,
+    decided_on,
+    tags_hash: hashTags(tags),
+    reasons: candidates.map(({ finding }) => finding).sort((a, b) => (a.finding_id < b.finding_id ? -1 : 1)),
+    protected: candidates.some(({ fix }) => fix.protected),
+  };
+}
+
+/** All changes, each key once, sorted by key. Disputed keys were dropped before, so equal keys have equal values. */
+function changesOf(candidates: readonly Candidate[]): { key: string; after: string | null }[] {
+  const changes = new Map(candidates.flatMap(({ fix }) => fix.changes).map(({ key, after }) => [key, after]));
+  return [...changes].map(([key, after]) => ({ key, after })).sort((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+function placeOf({
+  account_id,
+  region,
+  type,
+  arn,
+}: Resource): Pick<Resource, "account_id" | "region" | "type" | "arn"> {
+  return { account_id, region, type, arn };
+}
+
+function inOrder(a: Action | Review, b: Action | Review): number {
+  const key = (one: Action | Review) =>
+    `${one.account_id} ${one.region} ${String(RESOURCE_TYPE_NAMES.indexOf(one.type)).padStart(2, "0")} ${one.arn}`;
+  const [first, second] = [key(a), key(b)];
+  return first < second ? -1 : first > second ? 1 : 0;
+}
+
+function byFirst(a: readonly unknown[], b: readonly unknown[]): number {
+  return String(a[0]) < String(b[0]) ? -1 : 1;
+}

@@ -1,0 +1,220 @@
+import { and, asc, desc, eq, gt, inArray, sql } from "drizzle-orm";
+import type { Database } from "../db/client.ts";
+import { uuidv7 } from "../db/uuid.ts";
+import { insertRows } from "../findings/db/insert-rows.ts";
+import { type Action, type Draft, planHash, type PlanMode } from "./plan.ts";
+import { type ActionState, plan_actions, plans } from "./schema.ts";
+
+export type PlanRow = typeof plans.$inferSelect;
+export type ActionRow = typeof plan_actions.$inferSelect;
+
+/** How many actions of a plan are in each state. */
+export type ActionCounts = Readonly<Record<ActionState, number>>;
+
+const DAY = 24 * 60 * 60 * 1000;
+/** A proposal can be approved, and an approval used, so long. */
+export const PLAN_LIFE_MS = 7 * DAY;
+
+/**
+ * Stores a draft as a frozen plan; null when it has nothing to do. The same changes proposed again give the same plan, as
+ * long as nobody approved or rejected it. Blocked changes are kept in it, so that its counts tell of them.
+ */
+export async function createPlan(
+  database: Database,
+  draft: Draft,
+  about: { mode: PlanMode; policy_set_id: string; scan_id?: string; actor: string; now: Date; life_ms?: number },
+): Promise<PlanRow | null> {
+  if (draft.actions.length === 0) return null;
+  const all: Action[] = [...draft.actions, ...draft.blocked];
+  const hash = planHash(all);
+  const { mode, policy_set_id, scan_id = null, actor, now, life_ms = PLAN_LIFE_MS } = about;
+  return database.transaction(async (transaction) => {
+    const [known] = await transaction
+      .select()
+      .from(plans)
+      .where(
+        and(
+          eq(plans.state, "proposed"),
+          eq(plans.mode, mode),
+          eq(plans.hash, hash),
+          eq(plans.policy_set_id, policy_set_id),
+          gt(plans.expires_at, now),
+        ),
+      )
+      .orderBy(desc(plans.id))
+      .limit(1);
+    if (known) return known;
+    const id = uuidv7(now);
+    const expires_at = new Date(now.getTime() + life_ms);
+    const [row] = await transaction
+      .insert(plans)
+      .values({
+        id,
+        state: "proposed",
+        hash,
+        mode,
+        policy_set_id,
+        scan_id,
+        created_at: now,
+        created_by: actor,
+        expires_at,
+      })
+      .returning();
+    if (!row) throw new Error("the database returned no row for a new plan");
+    await insertRows(
+      transaction,
+      plan_actions,
+      all.map((action, position): typeof plan_actions.$inferInsert => {
+        const note =
+          position < draft.actions.length ? null : (draft.blocked[position - draft.actions.length]?.note ?? null);
+        const { account_id, region, type, arn, decided_on, tags_hash } = action;
+        return {
+          plan_id: id,
+          position,
+          account_id,
+          region,
+          type,
+          arn,
+          changes: [...action.changes],
+          decided_on,
+          tags_hash,
+          reasons: [...action.reasons],
+          protected: action.protected,
+          state: note === null ? "planned" : "blocked",
+          note,
+          attempts: 0,
+          finished_at: note === null ? null : now,
+        };
+      }),
+    );
+    return row;
+  });
+}
+
+/** A plan with its actions in order; null when there is none of this id. */
+export async function loadPlan(
+  database: Database,
+  id: string,
+): Promise<{ plan: PlanRow; actions: ActionRow[] } | null> {
+  if (!isUuid(id)) return null;
+  const [plan] = await database.select().from(plans).where(eq(plans.id, id));
+  if (!plan) return null;
+  const actions = await database
+    .select()
+    .from(plan_actions)
+    .where(eq(plan_actions.plan_id, id))
+    .orderBy(asc(plan_actions.position));
+  return { plan, actions };
+}
+
+/** A plan in a list, with its counts. */
+export type PlanSummary = PlanRow & { readonly counts: ActionCounts };
+
+/** Plans, newest first. */
+export async function listPlans(database: Database, limit = 50): Promise<PlanSummary[]> {
+  const rows = await database.select().from(plans).orderBy(desc(plans.created_at), desc(plans.id)).limit(limit);
+  const counts = await countsOf(
+    database,
+    rows.map(({ id }) => id),
+  );
+  return rows.map((row) => ({ ...row, counts: counts.get(row.id) ?? NO_ACTIONS }));
+}
+
+/** Counts of one plan's actions by state. */
+export async function countActions(database: Database, plan_id: string): Promise<ActionCounts> {
+  return (await countsOf(database, [plan_id])).get(plan_id) ?? NO_ACTIONS;
+}
+
+async function countsOf(database: Database, plan_ids: string[]): Promise<Map<string, ActionCounts>> {
+  if (plan_ids.length === 0) return new Map();
+  const rows = await database
+    .select({ plan_id: plan_actions.plan_id, state: plan_actions.state, count: sql<number>`count(*)::int` })
+    .from(plan_actions)
+    .where(inArray(plan_actions.plan_id, plan_ids))
+    .groupBy(plan_actions.plan_id, plan_actions.state);
+  const counts = new Map<string, ActionCounts>();
+  for (const { plan_id, state, count } of rows) {
+    counts.set(plan_id, { ...(counts.get(plan_id) ?? NO_ACTIONS), [state]: count });
+  }
+  return counts;
+}
+
+const NO_ACTIONS: ActionCounts = {
+  planned: 0,
+  intended: 0,
+  verified: 0,
+  unchanged: 0,
+  conflict: 0,
+  failed: 0,
+  blocked: 0,
+  skipped: 0,
+};
+
+/** Why something cannot be done with a plan. */
+export type PlanRefusal =
+  | "not_found"
+  | "not_approved"
+  | "rejected"
+  | "expired"
+  | "hash_differs"
+  | "in_progress"
+  | "already_applied";
+
+/** Outcome of a person's decision about a plan. */
+export type Decided = { readonly outcome: "done"; readonly plan: PlanRow } | { readonly outcome: PlanRefusal };
+
+/** Approves a plan as it was seen: `hash` is that of what the approver looked at. Approving twice changes nothing. */
+export async function approvePlan(
+  database: Database,
+  id: string,
+  approval: { hash: string; actor: string; now: Date; life_ms?: number },
+): Promise<Decided> {
+  const { hash, actor, now, life_ms = PLAN_LIFE_MS } = approval;
+  return decideOn(database, id, async (transaction, plan) => {
+    if (plan.hash !== hash) return { outcome: "hash_differs" };
+    if (plan.state !== "proposed") return { outcome: "done", plan };
+    if (plan.expires_at <= now) return { outcome: "expired" };
+    const expires_at = new Date(now.getTime() + life_ms);
+    const set = { state: "approved", approved_at: now, approved_by: actor, approved_hash: hash, expires_at } as const;
+    const [row] = await transaction.update(plans).set(set).where(eq(plans.id, id)).returning();
+    return { outcome: "done", plan: row ?? plan };
+  });
+}
+
+/** Rejects a plan that no run has begun: it is never applied. */
+export async function rejectPlan(database: Database, id: string): Promise<Decided> {
+  return decideOn(database, id, async (transaction, plan) => {
+    if (plan.state === "applying" || plan.started_at !== null) return { outcome: "in_progress" };
+    const [row] = await transaction.update(plans).set({ state: "rejected" }).where(eq(plans.id, id)).returning();
+    return { outcome: "done", plan: row ?? plan };
+  });
+}
+
+async function decideOn(
+  database: Database,
+  id: string,
+  decide: (transaction: Database, plan: PlanRow) => Promise<Decided>,
+): Promise<Decided> {
+  if (!isUuid(id)) return { outcome: "not_found" };
+  return database.transaction(async (transaction) => {
+    const [plan] = await transaction.select().from(plans).where(eq(plans.id, id)).for("update");
+    if (!plan) return { outcome: "not_found" };
+    if (plan.state === "rejected") return { outcome: "rejected" };
+    if (plan.state === "applied") return { outcome: "already_applied" };
+    return decide(transaction, plan);
+  });
+}
+
+/** The newest automatic plans that a run began, or was about to, and did not end. */
+export async function unfinishedAutoPlans(database: Database): Promise<string[]> {
+  const rows = await database
+    .select({ id: plans.id })
+    .from(plans)
+    .where(and(eq(plans.mode, "auto"), inArray(plans.state, ["approved", "applying"])))
+    .orderBy(asc(plans.id));
+  return rows.map(({ id }) => id);
+}
+
+function isUuid(text: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
+}
