@@ -53,7 +53,7 @@ export function runAhead<In, Out, End>(
         const next = begun[0];
         if (next !== undefined) {
           const item = await next;
-          begun.splice(0, 1);
+          void begun.shift();
           notify();
           yield item;
         } else if (ended === null) {

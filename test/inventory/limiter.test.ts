@@ -1,0 +1,135 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { DEFAULT_LIMITS, TokenBucket } from "../../src/inventory/limiter.ts";
+
+/** Takes tokens as fast as the bucket gives them; returns the times in milliseconds. */
+function takeUntil(bucket: TokenBucket, from: number, until: number, answered?: (now: number) => void): number[] {
+  const times: number[] = [];
+  for (let now = from; now < until;) {
+    const wait = bucket.take(now);
+    if (wait === 0) {
+      times.push(now);
+      answered?.(now);
+    } else {
+      now += wait;
+    }
+  }
+  return times;
+}
+
+const perSecond = (times: number[], second: number) =>
+  times.filter((time) => Math.floor(time / 1000) === second).length;
+
+describe("the rate of calls", () => {
+  test("the index: 150 at once, then 15 a second", () => {
+    const times = takeUntil(new TokenBucket(DEFAULT_LIMITS.index, 0), 0, 10_000);
+    expect(times.filter((time) => time === 0)).toHaveLength(150);
+    expect(times.length).toBeGreaterThanOrEqual(150 + 15 * 9.9);
+    expect(times.length).toBeLessThanOrEqual(150 + 150);
+  });
+
+  test("a list: 50 at once, then 10 a second", () => {
+    const times = takeUntil(new TokenBucket(DEFAULT_LIMITS.list, 0), 0, 10_000);
+    expect(times.filter((time) => time === 0)).toHaveLength(50);
+    expect(times.length).toBeLessThanOrEqual(50 + 100);
+  });
+
+  test("readings of the service: 10 a second, doubling each second up to 40", () => {
+    const bucket = new TokenBucket(DEFAULT_LIMITS.read, 0);
+    const rates: number[] = [];
+    takeUntil(bucket, 0, 6000, (now) => {
+      bucket.succeeded(now);
+      rates[Math.floor(now / 1000)] = bucket.rate;
+    });
+    expect(rates).toEqual([10, 20, 40, 40, 40, 40]);
+  });
+
+  test("the rate rises by what is answered, not by time alone", () => {
+    const bucket = new TokenBucket(DEFAULT_LIMITS.read, 0);
+    bucket.take(0);
+    bucket.take(60_000);
+    expect(bucket.rate).toBe(10);
+  });
+
+  test("a throttle halves the rate and ends the burst; then it rises again to where it was", () => {
+    const bucket = new TokenBucket(DEFAULT_LIMITS.list, 0);
+    bucket.take(0);
+    bucket.throttled(10, 0);
+    expect(bucket.rate).toBe(5);
+    expect(bucket.take(10)).toBe(200);
+    bucket.succeeded(500);
+    expect(bucket.rate).toBe(5);
+    bucket.succeeded(1010);
+    expect(bucket.rate).toBe(10);
+    bucket.succeeded(5000);
+    expect(bucket.rate).toBe(10);
+  });
+
+  test("many calls that are throttled together halve the rate once", () => {
+    const bucket = new TokenBucket(DEFAULT_LIMITS.index, 0);
+    for (let call = 0; call < 16; call++) bucket.take(0);
+    for (let call = 0; call < 16; call++) bucket.throttled(50 + call, 0);
+    expect(bucket.rate).toBe(7.5);
+    bucket.throttled(200, 100);
+    expect(bucket.rate).toBe(3.75);
+  });
+
+  test("the rate never falls to nothing", () => {
+    const bucket = new TokenBucket(DEFAULT_LIMITS.list, 0);
+    for (let time = 1; time < 100; time++) bucket.throttled(time, time);
+    expect(bucket.rate).toBe(1);
+  });
+
+  test("Retry-After is waited for", () => {
+    const bucket = new TokenBucket(DEFAULT_LIMITS.list, 0);
+    bucket.throttled(100, 50, 3000);
+    expect(bucket.take(100)).toBe(3000);
+    expect(bucket.take(3099)).toBe(1);
+    expect(bucket.take(3100)).toBe(0);
+  });
+
+  test("no window of time ever sees more than a burst and what the rate allows", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 30 }),
+        fc.integer({ min: 1, max: 30 }),
+        fc.array(fc.nat(200), { minLength: 1, maxLength: 200 }),
+        (burst, per_second, steps) => {
+          const bucket = new TokenBucket({ burst, per_second }, 0);
+          const taken: number[] = [];
+          let now = 0;
+          for (const step of steps) {
+            now += step;
+            if (bucket.take(now) === 0) taken.push(now);
+          }
+          for (let first = 0; first < taken.length; first++) {
+            for (let last = first; last < taken.length; last++) {
+              const allowed = burst + ((taken[last]! - taken[first]!) / 1000) * per_second;
+              expect(last - first + 1).toBeLessThanOrEqual(allowed + 1e-3);
+            }
+          }
+        },
+      ),
+    );
+  });
+
+  test("who waits as told gets a token", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 1, max: 97 }), (burst, per_second) => {
+        const bucket = new TokenBucket({ burst, per_second }, 0);
+        let now = 0;
+        for (let call = 0; call < burst + 50; call++) {
+          const wait = bucket.take(now);
+          if (wait === 0) continue;
+          now += wait;
+          expect(bucket.take(now)).toBe(0);
+        }
+      }),
+    );
+  });
+
+  test("seconds are counted by what was taken in them", () => {
+    const times = takeUntil(new TokenBucket({ burst: 1, per_second: 4 }, 0), 0, 4000);
+    expect([0, 1, 2, 3].map((second) => perSecond(times, second))).toEqual([4, 4, 4, 4]);
+  });
+});
