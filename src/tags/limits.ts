@@ -28,7 +28,7 @@ export function valueProblem(value: string): string | null {
 }
 
 function textProblem(text: string, limit: number): string | null {
-  const length = [...text].length;
+  const length = Array.from(text).length;
   if (length > limit) return `has ${length} characters, AWS allows ${limit}`;
   if (isReserved(text)) return "begins with `aws:`, which AWS keeps for itself";
   if (LEGAL.test(text)) return null;
