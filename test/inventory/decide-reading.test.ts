@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decideReading, type IndexAnswer, refreshAge } from "../../src/inventory/decide-reading.ts";
 import type { Resource, StoredReading } from "../../src/inventory/resource.ts";
