@@ -1,5 +1,6 @@
 import type { Observation, ReadError, Reading, ReadingSource, Resource } from "../inventory/resource.ts";
 import type { resources, Standing } from "../inventory/schema.ts";
+import { isBeingDeleted } from "../policy/judge.ts";
 import type { Judgement, Violation } from "../policy/verdict.ts";
 import { stackOf } from "../tags/stack.ts";
 import type { FindingEventName, OpenCause, Resolution } from "./finding.ts";
@@ -177,14 +178,14 @@ function compareFindings(
 
 /** The index alone says that it passes, and the service had called it a violation. */
 function isUnproven(finding: FindingRow, source: ReadingSource, row: ResourceRow, occasion: Occasion): boolean {
-  return occasion.by === "scan" && source === "index" && finding.source === "service" && !isBeingDeleted(row.status);
+  return occasion.by === "scan" && source === "index" && finding.source === "service" && !isBeingDeleted(row);
 }
 
 function resolutionOf(finding: FindingRow, judgement: Judgement, row: ResourceRow, occasion: Occasion): Resolution {
   if (occasion.by === "activation") {
     return occasion.has_rule(finding.policy_id, finding.rule_id) ? "rule_changed" : "rule_removed";
   }
-  if (judgement.rules === 0 || isBeingDeleted(row.status)) return "out_of_scope";
+  if (judgement.rules === 0 || isBeingDeleted(row)) return "out_of_scope";
   return occasion.by === "repair" && occasion.finding_ids.has(finding.id) ? "fixed_by_remediation" : "fixed_observed";
 }
 
@@ -335,7 +336,7 @@ function standingColumns(
   evidence: Evidence,
 ): Pick<ResourceRow, "reading_error" | "standing" | "unknown_reason"> {
   const { judgement, error } = evidence;
-  if (isBeingDeleted(evidence.resource.status))
+  if (isBeingDeleted(evidence.resource))
     return { reading_error: error, standing: "not_applicable", unknown_reason: null };
   if (error !== null) {
     return { reading_error: error, standing: "unknown", unknown_reason: `tags could not be read: ${error.name}` };
@@ -368,11 +369,6 @@ function sameRow(a: ResourceRow, b: ResourceRow): boolean {
     (a.tags === b.tags || sameJson(a.tags, b.tags)) &&
     sameJson(a.summary, b.summary)
   );
-}
-
-/** `DELETE PENDING`, `DELETE_IN_PROGRESS`, …: AWS spells them with spaces and with underscores. */
-function isBeingDeleted(status: string): boolean {
-  return /^delete/i.test(status);
 }
 
 function countOpen(known: readonly FindingRow[]): number {

@@ -1,9 +1,21 @@
 import type { Database } from "../db/client.ts";
 import type { Observation, Unit, UnitOutcome } from "../inventory/resource.ts";
+import { judge } from "../policy/judge.ts";
+import type { PolicySet } from "../policy/load.ts";
 import type { Judgement } from "../policy/verdict.ts";
-import { type HeldClosure, loadHeld, releaseHeld, storeHeld } from "./db/held.ts";
+import type { Tags } from "../tags/tags.ts";
+import { type HeldClosure, loadHeld, releaseHeld, storeHeld, unitsWithHeld } from "./db/held.ts";
 import { countLive, countOpen, liveArns, loadKnown } from "./db/known.ts";
-import { earlierListings, endUnit, lockPolicySet, lockUnit, storedSummary, type UnitCounts } from "./db/units.ts";
+import {
+  earlierListings,
+  endHeldUnit,
+  endUnit,
+  policySetOf,
+  lockPolicySet,
+  lockUnit,
+  storedSummary,
+  type UnitCounts,
+} from "./db/units.ts";
 import { type ServiceReading, writeChanges, writeServiceReadings } from "./db/write-changes.ts";
 import {
   countedClosures,
@@ -22,6 +34,7 @@ import {
   reconcile,
   reconcileAbsence,
   reconcileGone,
+  resolved,
 } from "./reconcile.ts";
 
 /** A resource as observed and judged; `judgement` is null unless it was read. */
@@ -191,6 +204,82 @@ export class UnitRecorder {
   }
 }
 
+/**
+ * Applies the closures that a scan held and that nothing has spoken against since, and returns how many. `actor`: the person
+ * who confirms. Resources that were held as gone are gone from now on.
+ */
+export async function confirmHeld(database: Database, scan_id: string, actor: string, now: Date): Promise<number> {
+  return database.transaction(async (transaction) => {
+    let confirmed = 0;
+    const policy_set_id = await policySetOf(transaction, scan_id);
+    await lockPolicySet(transaction, policy_set_id);
+    for (const unit of await unitsWithHeld(transaction, scan_id)) {
+      await lockUnit(transaction, unit);
+      const held = (await loadHeld(transaction, unit)).filter((one) => one.scan_id === scan_id);
+      const known = await loadKnown(transaction, [...new Set(held.map(({ arn }) => arn))]);
+      const occasion: Occasion = { by: "scan", at: now, scan_id, actor, policy_set_id };
+      const settled = [...Map.groupBy(held, ({ arn }) => arn)].map(([arn, closures]) =>
+        confirmClosures(known.get(arn) ?? NEVER_SEEN, closures, occasion),
+      );
+      const changes = settled.flatMap(({ findings }) => findings);
+      const rows = settled.flatMap(({ resource }) => resource ?? []);
+      await writeChanges(transaction, rows, changes, occasion);
+      await releaseHeld(
+        transaction,
+        [...held, ...changes.map(({ finding }) => ({ finding_id: finding.id }))].map(({ finding_id }) => finding_id),
+      );
+      await endHeldUnit(transaction, scan_id, unit, changes.length);
+      confirmed += changes.length;
+    }
+    return confirmed;
+  });
+}
+
+/** A verified write of ours: what the service says of the resource since, and which findings it was to repair. */
+export type Repair = {
+  readonly arn: string;
+  readonly finding_ids: readonly string[];
+  /** All tags as the service returned them after the write. */
+  readonly tags: Tags;
+  readonly read_at: Date;
+  readonly actor: string;
+  readonly scan_id?: string | null;
+};
+
+/**
+ * Records the tags of a resource after a verified write and judges them: findings that the write was to repair and that no
+ * longer hold resolve as `fixed_by_remediation`, others as any scan would have it. Returns the identities of what resolved.
+ * By a set that is no longer active nothing is judged; the tags are recorded, and the next scan judges them.
+ * Throws when the resource was never recorded.
+ */
+export async function resolveRepaired(
+  database: Database,
+  set: PolicySet,
+  repair: Repair,
+  now: Date,
+): Promise<string[]> {
+  const { arn, tags, read_at, actor, scan_id = null } = repair;
+  return database.transaction(async (transaction) => {
+    const standing = await lockPolicySet(transaction, set.id);
+    const unit = (await loadKnown(transaction, [arn])).get(arn)?.resource;
+    if (!unit) throw new Error(`${arn} was repaired, but is not in the inventory`);
+    await lockUnit(transaction, { ...unit, partition: arn.split(":")[1] ?? "aws" });
+    const known = (await loadKnown(transaction, [arn])).get(arn) ?? NEVER_SEEN;
+    const resource = known.resource ?? unit;
+    const finding_ids = new Set(repair.finding_ids);
+    const occasion: Occasion = { by: "repair", at: now, scan_id, actor, policy_set_id: set.id, finding_ids };
+    const reading = { tags, source: "service", read_at } as const;
+    const judgement = standing === "retired" ? null : judge(set, resource, tags, now);
+    const evidence = { resource, in_index: resource.in_index, reading, error: null, judgement, confirmed: true };
+    const changes = reconcile(known, evidence, occasion);
+    await writeChanges(transaction, changes.resource ? [changes.resource] : [], changes.findings, occasion);
+    await writeServiceReadings(transaction, [{ arn, read_at }]);
+    const ids = changes.findings.flatMap(({ event, finding }) => (event === "resolved" ? finding.id : []));
+    await releaseHeld(transaction, ids);
+    return ids;
+  });
+}
+
 type Absences = {
   readonly changes: readonly Changes[];
   /** What would close if the short listing were believed. */
@@ -218,6 +307,18 @@ function contradictions(held: readonly HeldClosure[], observation: Observation, 
       resolution === "resource_gone" ? true : observation.outcome === "read" && !closing.has(finding_id),
     )
     .map(({ finding_id }) => finding_id);
+}
+
+/** What is still open of what was held for one resource, closed. */
+function confirmClosures(known: Known, held: readonly HeldClosure[], occasion: Occasion): Changes {
+  if (held.some(({ resolution }) => resolution === "resource_gone")) return reconcileGone(known, occasion);
+  const resolutions = new Map(held.map(({ finding_id, resolution }) => [finding_id, resolution]));
+  const findings = known.findings.flatMap((finding) => {
+    const resolution = resolutions.get(finding.id);
+    if (resolution === undefined || finding.state !== "open") return [];
+    return resolved(finding, resolution, occasion, { source: null, proven: false });
+  });
+  return { resource: null, findings, unchanged: 0 };
 }
 
 function byArn(held: readonly HeldClosure[]): Map<string, HeldClosure[]> {

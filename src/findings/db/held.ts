@@ -1,18 +1,29 @@
 import { and, eq, sql } from "drizzle-orm";
 import type { Database } from "../../db/client.ts";
 import type { Unit } from "../../inventory/resource.ts";
+import { units } from "../../inventory/schema.ts";
 import type { Resolution } from "../finding.ts";
 import type { FindingChange } from "../reconcile.ts";
 import { findings, held_closures } from "../schema.ts";
 import { insertRows, textArray } from "./insert-rows.ts";
 
 /** A closure that waits for confirmation, of a finding that is still open. */
-export type HeldClosure = { readonly finding_id: string; readonly arn: string; readonly resolution: Resolution };
+export type HeldClosure = {
+  readonly scan_id: string;
+  readonly finding_id: string;
+  readonly arn: string;
+  readonly resolution: Resolution;
+};
 
 /** What waits in a unit, from whichever scan. */
 export async function loadHeld(database: Database, unit: Unit): Promise<HeldClosure[]> {
   return database
-    .select({ finding_id: held_closures.finding_id, arn: findings.arn, resolution: held_closures.resolution })
+    .select({
+      scan_id: held_closures.scan_id,
+      finding_id: held_closures.finding_id,
+      arn: findings.arn,
+      resolution: held_closures.resolution,
+    })
     .from(held_closures)
     .innerJoin(findings, and(eq(findings.id, held_closures.finding_id), eq(findings.state, "open")))
     .where(
@@ -22,6 +33,20 @@ export async function loadHeld(database: Database, unit: Unit): Promise<HeldClos
         eq(held_closures.type, unit.type),
       ),
     );
+}
+
+/** Units in which closures of a scan wait, in the order in which they are to be locked. */
+export async function unitsWithHeld(database: Database, scan_id: string): Promise<Unit[]> {
+  const { partition, account_id, region, type } = units;
+  return database
+    .selectDistinct({ partition, account_id, region, type })
+    .from(units)
+    .innerJoin(
+      held_closures,
+      and(eq(held_closures.account_id, account_id), eq(held_closures.region, region), eq(held_closures.type, type)),
+    )
+    .where(eq(held_closures.scan_id, scan_id))
+    .orderBy(account_id, region, type);
 }
 
 /** Lets closures wait under this scan; one that an earlier scan held is held anew. `closures` are findings as they would be. */

@@ -75,6 +75,25 @@ export async function countOpen(database: Database, unit: Unit): Promise<number>
   return row?.count ?? 0;
 }
 
+/** What names a unit among all: an account lies in one partition. */
+export type UnitKey = Pick<Unit, "account_id" | "region" | "type">;
+
+/** A text that is different for different units. */
+export function unitKey({ account_id, region, type }: UnitKey): string {
+  return `${account_id}/${region}/${type}`;
+}
+
+/** Open findings of every unit that has any, by `unitKey`. */
+export async function openByUnit(database: Database): Promise<Map<string, number>> {
+  const { account_id, region, type, state } = findings;
+  const rows = await database
+    .select({ account_id, region, type, count: sql<number>`count(*)::int` })
+    .from(findings)
+    .where(eq(state, "open"))
+    .groupBy(account_id, region, type);
+  return new Map(rows.map((row) => [unitKey(row), row.count]));
+}
+
 function liveIn(unit: Unit): SQL | undefined {
   return and(
     eq(resources.account_id, unit.account_id),

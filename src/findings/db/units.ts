@@ -1,7 +1,7 @@
-import { and, desc, eq, inArray, ne, type SQL } from "drizzle-orm";
+import { and, desc, eq, inArray, ne, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../db/client.ts";
 import type { Unit, UnitOutcome } from "../../inventory/resource.ts";
-import { scan_units, type ScanUnitState, units } from "../../inventory/schema.ts";
+import { scan_units, scans, type ScanUnitState, units } from "../../inventory/schema.ts";
 import { policy_sets } from "../../policy/schema.ts";
 
 /** The counts and the state in which a unit of a scan ended. */
@@ -79,6 +79,20 @@ export async function endUnit(
       ...(outcome.state === "complete" && { completed_at: now }),
     })
     .where(isUnit(units, unit));
+}
+
+/** What a scan held in a unit was confirmed: it counts as resolved, and the unit as complete. */
+export async function endHeldUnit(database: Database, scan_id: string, unit: Unit, confirmed: number): Promise<void> {
+  await database
+    .update(scan_units)
+    .set({ state: "complete", held: 0, resolved: sql`${scan_units.resolved} + ${confirmed}` })
+    .where(and(eq(scan_units.scan_id, scan_id), isUnit(scan_units, unit)));
+}
+
+/** The set by which a scan judged; "" for a scan whose row does not say. */
+export async function policySetOf(database: Database, scan_id: string): Promise<string> {
+  const [row] = await database.select({ id: scans.policy_set_id }).from(scans).where(eq(scans.id, scan_id));
+  return row?.id ?? "";
 }
 
 /** What came of a unit in a scan that was recorded before. */
