@@ -64,7 +64,7 @@ async function scan(context: Context, options: ScanOptions): Promise<number> {
   const targets = chooseTargets(options, {
     configured: config.targets,
     caller,
-    default_region: await aws.defaultRegion(),
+    default_region: await aws.region(),
     any_region: config.endpoint !== null,
   });
   const confirm_all = options.confirm === "all";

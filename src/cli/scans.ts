@@ -1,0 +1,105 @@
+import { Command } from "commander";
+import { UsageError } from "../config.ts";
+import type { Database } from "../db/client.ts";
+import { confirmHeld } from "../findings/store.ts";
+import { scan, scansPage, unitsOf } from "../reports/store.ts";
+import { withContext } from "./context.ts";
+import { EXIT } from "./exit.ts";
+import { table } from "./table.ts";
+
+/** `tagwarden scans`: what was scanned, how it went, and closures that wait for a person. */
+export function scansCommand(): Command {
+  const command = new Command("scans").description("List and show scans, and confirm closures that a scan held back.");
+  command
+    .command("list")
+    .description("The scans of this database, newest first.")
+    .option("--json", "print {items, next_page_token, total}")
+    .option("--page-size <n>", "how many, 1 to 500", Number, 20)
+    .option("--page-token <token>", "next_page_token of the page before")
+    .addHelpText("after", "\nExample:\n  tagwarden scans list --page-size 5")
+    .action((options: { json?: boolean; pageSize: number; pageToken?: string }) =>
+      withContext("scans", async (context) => {
+        const { database } = await context.database();
+        const page = await scansPage(database, {}, { page_size: options.pageSize, page_token: options.pageToken });
+        if (options.json) return printJson(page);
+        if (page.items.length === 0) process.stdout.write("No scan yet. Begin one: tagwarden scan\n");
+        else {
+          process.stdout.write(
+            table(
+              ["SCAN", "STATE", "BEGUN", "UNITS", "RESOURCES", "OPENED", "RESOLVED", "BY"],
+              page.items.map((row) => [
+                row.id,
+                row.state,
+                (row.started_at ?? row.created_at).toISOString(),
+                `${row.units_complete}/${row.units}`,
+                String(row.resources),
+                String(row.opened + row.reopened),
+                String(row.resolved),
+                row.requested_by,
+              ]),
+            ),
+          );
+          if (page.next_page_token) process.stdout.write(`More: tagwarden scans list --page-size ${options.pageSize} --page-token ${page.next_page_token}\n`);
+        }
+      }),
+    );
+  command
+    .command("show")
+    .argument("<scan>", "id of a scan")
+    .description("One scan and its units.")
+    .option("--json", "print one object, its units in it")
+    .addHelpText("after", "\nExample:\n  tagwarden scans show 019aaf00-0000-7000-8000-000000000000")
+    .action((id: string, options: { json?: boolean }) =>
+      withContext("scans", async (context) => {
+        const { database } = await context.database();
+        const row = await knownScan(database, id);
+        const units = await unitsOf(database, id);
+        if (options.json) return printJson({ ...row, units });
+        const { state, requested_by, created_at, error, warnings } = row;
+        process.stdout.write(`Scan ${id}: ${state}, asked for by ${requested_by} at ${created_at.toISOString()}\n`);
+        for (const line of error ? [error, ...warnings] : warnings) process.stdout.write(`  ${line}\n`);
+        process.stdout.write(
+          table(
+            ["ACCOUNT", "REGION", "TYPE", "STATE", "RESOURCES", "UNREAD", "OPENED", "RESOLVED", "HELD", "ERROR"],
+            units.map((unit) => [
+              unit.account_id,
+              unit.region,
+              unit.type,
+              unit.state,
+              String(unit.resources),
+              String(unit.unread),
+              String(unit.opened + unit.reopened),
+              String(unit.resolved),
+              String(unit.held),
+              unit.error ? `${unit.error.operation}: ${unit.error.name}` : "",
+            ]),
+          ),
+        );
+      }),
+    );
+  command
+    .command("confirm")
+    .argument("<scan>", "id of the scan that held closures back")
+    .description("Close what a scan held back because it would have closed too many findings at once.")
+    .addHelpText("after", "\nExample:\n  tagwarden scans confirm 019aaf00-0000-7000-8000-000000000000")
+    .action((id: string) =>
+      withContext("scans", async (context) => {
+        const { database } = await context.database();
+        await knownScan(database, id);
+        const closed = await confirmHeld(database, id, await context.actor(), context.now());
+        process.stdout.write(closed === 0 ? "Nothing is held back by this scan.\n" : `Closed ${closed} findings.\n`);
+        if (closed === 0) process.exitCode = EXIT.no;
+      }),
+    );
+  return command;
+}
+
+async function knownScan(database: Database, id: string) {
+  const row = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id) ? await scan(database, id) : null;
+  if (!row) throw new UsageError(`There is no scan ${JSON.stringify(id)} in this database. List them: tagwarden scans list`);
+  return row;
+}
+
+function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}
