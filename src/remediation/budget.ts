@@ -12,14 +12,6 @@ export type Budgets = {
   readonly error_minimum: number;
 };
 
-/** 1,000 changes a run, 500 a target, stop at 20 % errors of at least 20. */
-export const DEFAULT_BUDGETS: Budgets = {
-  max_changes: 1000,
-  max_changes_per_target: 500,
-  error_share: 0.2,
-  error_minimum: 20,
-};
-
 type Place = Pick<Target, "account_id" | "region">;
 
 /** What one run has spent of its budgets. */
@@ -34,9 +26,14 @@ export class Spending {
     this.#budgets = budgets;
   }
 
-  /** Resources written to so far. */
-  get changes(): number {
-    return this.#changes;
+  /** The same, to be spent in thought. */
+  copy(): Spending {
+    const copy = new Spending(this.#budgets);
+    for (const [name, changes] of this.#byTarget) copy.#byTarget.set(name, changes);
+    copy.#changes = this.#changes;
+    copy.#tried = this.#tried;
+    copy.#errors = this.#errors;
+    return copy;
   }
 
   /** Why nothing more may be begun in a target; null: it may. */
@@ -55,14 +52,14 @@ export class Spending {
   /** Takes one change from the budgets, right before it is written. Returns why it may not be; null: it may. */
   spend(target: Place): string | null {
     const reason = this.exhausted(target);
-    if (reason === null) this.force(target);
-    return reason;
+    return reason ?? this.force(target);
   }
 
-  /** Counts a change that must be finished whatever the budgets say. */
-  force(target: Place): void {
+  /** Counts a change that must be finished whatever the budgets say: never refused. */
+  force(target: Place): null {
     this.#changes++;
     this.#byTarget.set(nameOf(target), (this.#byTarget.get(nameOf(target)) ?? 0) + 1);
+    return null;
   }
 
   /** Counts an action that reached the service. */

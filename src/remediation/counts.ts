@@ -49,3 +49,18 @@ export function addCounts(one: RemediationCounts, other: RemediationCounts): Rem
     skipped: one.skipped + other.skipped,
   };
 }
+
+/** What runs since then have ended, of a plan that was at `before` and is at `after`. */
+export function countsSince(before: ActionCounts, after: ActionCounts): RemediationCounts {
+  const { counts } = countsOf(after);
+  const { counts: earlier } = countsOf({ ...before, planned: 0, intended: 0 });
+  return {
+    planned: counts.planned - earlier.planned,
+    verified: counts.verified - earlier.verified,
+    unchanged: counts.unchanged - earlier.unchanged,
+    conflict: counts.conflict - earlier.conflict,
+    failed: counts.failed - earlier.failed,
+    blocked: counts.blocked - earlier.blocked,
+    skipped: counts.skipped - earlier.skipped,
+  };
+}

@@ -71,7 +71,7 @@ export async function* loadPlannable(
       .limit(PAGE);
     if (rows.length === 0) return;
     const found = await database
-      .select(reasonColumns)
+      .select({ arn: findings.arn, reason: reasonColumns })
       .from(findings)
       .where(
         and(
@@ -89,7 +89,7 @@ export async function* loadPlannable(
       tags: row.tags,
       unread: row.reading_error?.name ?? null,
       stack: row.stack,
-      findings: (byArn.get(row.arn) ?? []).map(({ arn: _, ...reason }): Reason => reason),
+      findings: (byArn.get(row.arn) ?? []).map(({ reason }) => reason),
     }));
     last = rows.at(-1)?.arn ?? last;
     if (rows.length < PAGE) return;
@@ -127,7 +127,6 @@ export async function loadKnown(
 }
 
 const reasonColumns = {
-  arn: findings.arn,
   finding_id: findings.id,
   policy_id: findings.policy_id,
   rule_id: findings.rule_id,

@@ -55,17 +55,24 @@ export type PlanOptions = {
   readonly selected?: (resource: Resource, finding: Reason) => boolean;
 };
 
-/** Plans every resource, in a stable order: account, region, type (parents first), ARN. */
-export function planChanges(set: PolicySet, resources: Iterable<PlannableResource>, options: PlanOptions): Draft {
+/** Plans resources as they come, page by page, so that only what is to be done stays in memory. */
+export async function planChanges(
+  set: PolicySet,
+  pages: AsyncIterable<readonly PlannableResource[]>,
+  options: PlanOptions,
+): Promise<Draft> {
   const actions: Action[] = [];
   const blocked: BlockedAction[] = [];
   const review: Review[] = [];
-  for (const resource of resources) {
-    const draft = planResource(set, resource, options);
-    actions.push(...draft.actions);
-    blocked.push(...draft.blocked);
-    review.push(...draft.review);
+  for await (const page of pages) {
+    for (const resource of page) {
+      const draft = planResource(set, resource, options);
+      actions.push(...draft.actions);
+      blocked.push(...draft.blocked);
+      review.push(...draft.review);
+    }
   }
+  // Account, region, type (parents first), ARN: the same world gives the same plan.
   return { actions: actions.sort(inOrder), blocked: blocked.sort(inOrder), review: review.sort(inOrder) };
 }
 

@@ -1,4 +1,5 @@
 import type { Database } from "../../db/client.ts";
+import { resolveRepaired } from "../../findings/store.ts";
 import { pause } from "../../inventory/aws/pause.ts";
 import { readServiceTags } from "../../inventory/aws/read-tags.ts";
 import type { TargetApi } from "../../inventory/aws/session.ts";
@@ -9,7 +10,6 @@ import type { Spending } from "../budget.ts";
 import { remainingChanges } from "../change-tags.ts";
 import { decide, type End, endBeforeReading, type Known, owesValue, type Write } from "../decide.ts";
 import { endAction, type Hold, intend, leaveOpen, putBack, recordBefore } from "../db/journal.ts";
-import { recordRepair } from "../db/record-repair.ts";
 import { loadKnown } from "../load.ts";
 import type { PlanMode } from "../plan.ts";
 import type { ActionRow } from "../store.ts";
@@ -27,6 +27,8 @@ export type Run = {
   readonly hold: Hold;
   readonly set: PolicySet;
   readonly mode: PlanMode;
+  /** The scan after which the plan was made; null when a person asked. */
+  readonly scan_id: string | null;
   readonly actor: string;
   readonly now: () => Date;
   readonly spending: Spending;
@@ -59,7 +61,7 @@ export async function applyAction(run: Run, api: TargetApi, action: ActionRow): 
   await intend(database, hold, action.position, now());
   await onStep("intended", action);
 
-  const answer = await readServiceTags(api, action.arn);
+  const answer = await readServiceTags(api, action.arn, undefined, run.now);
   await onStep("read", action);
   if (answer.outcome === "gone") return finish(run, action, { state: "skipped", note: "the resource is gone" }, null);
   if (answer.outcome === "unknown") {
@@ -72,7 +74,7 @@ export async function applyAction(run: Run, api: TargetApi, action: ActionRow): 
   const decision = decide(action, answer.tags, known, resumed, judging);
   if ("state" in decision) {
     run.spending.tried(false);
-    return finish(run, action, decision, answer.tags);
+    return finish(run, action, decision, answer);
   }
   const refusal = decision.owed ? run.spending.force(action) : run.spending.spend(action);
   if (refusal) {
@@ -102,7 +104,7 @@ async function write(run: Run, api: TargetApi, action: ActionRow, known: Known, 
     await onStep("checked", action);
     if (back.outcome === "as_planned") {
       spending.tried(false);
-      return finish(run, action, { state: "verified", note: null }, back.tags);
+      return finish(run, action, { state: "verified", note: null }, back);
     }
     const why = sent.outcome === "error" ? describe(sent.error) : null;
     if (back.outcome === "read") {
@@ -111,6 +113,7 @@ async function write(run: Run, api: TargetApi, action: ActionRow, known: Known, 
       const progress = wanted !== null && wanted.tag.length + wanted.untag.length < next.tag.length + next.untag.length;
       if (wanted !== null && sent.outcome === "error" && (wanted.owed || progress) && round <= OWED_ROUNDS) {
         next = wanted;
+        await pause(run.verify_delays_ms[round] ?? 0, undefined);
         continue;
       }
     }
@@ -139,11 +142,11 @@ async function giveUp(run: Run, action: ActionRow, last: Write, back: Back, why:
     );
   }
   const keys = remaining.map(({ key }) => key).join(", ");
-  return finish(run, action, { state: "failed", note: `${keys} not as planned after the write${suffix}` }, back.tags);
+  return finish(run, action, { state: "failed", note: `${keys} not as planned after the write${suffix}` }, back);
 }
 
 type Back =
-  | { readonly outcome: "as_planned" | "read"; readonly tags: Tags }
+  | { readonly outcome: "as_planned" | "read"; readonly tags: Tags; readonly read_at: Date }
   | { readonly outcome: "gone" }
   | { readonly outcome: "unknown"; readonly error: ReadError };
 
@@ -152,15 +155,15 @@ async function readBack(run: Run, api: TargetApi, action: ActionRow, refused: bo
   let last: Back | null = null;
   for (const delay of run.verify_delays_ms) {
     if (delay > 0) await pause(delay, undefined);
-    const answer = await readServiceTags(api, action.arn);
+    const answer = await readServiceTags(api, action.arn, undefined, run.now);
     if (answer.outcome === "gone") return answer;
     if (answer.outcome === "unknown") {
       // A later failure does not unsay what was read, and one failure is no reason to stop looking.
       last ??= answer;
       continue;
     }
-    if (remainingChanges(answer.tags, action.changes).length === 0) return { outcome: "as_planned", tags: answer.tags };
-    last = { outcome: "read", tags: answer.tags };
+    if (remainingChanges(answer.tags, action.changes).length === 0) return { ...answer, outcome: "as_planned" };
+    last = answer;
     if (refused) break;
   }
   if (last === null) throw new Error("verify_delays_ms is empty");
@@ -168,14 +171,22 @@ async function readBack(run: Run, api: TargetApi, action: ActionRow, refused: bo
 }
 
 /** Records an end; a verified or unchanged one together with the new tags and the findings that it resolves. */
-async function finish(run: Run, action: ActionRow, end: End, fresh: Tags | null): Promise<End> {
-  const { database, hold, now, onStep } = run;
-  const tags_after = fresh === null ? null : userTags(fresh);
+async function finish(
+  run: Run,
+  action: ActionRow,
+  end: End,
+  fresh: { readonly tags: Tags; readonly read_at: Date } | null,
+): Promise<End> {
+  const { database, hold, set, actor, scan_id, now, onStep } = run;
+  const { arn, position, reasons } = action;
   await database.transaction(async (transaction) => {
-    await endAction(transaction, hold, action.position, { ...end, tags_after, now: now() });
-    if (fresh !== null && (end.state === "verified" || end.state === "unchanged")) {
-      await recordRepair(transaction, run, action, end.state, fresh);
-    }
+    const tags_after = fresh === null ? null : userTags(fresh.tags);
+    await endAction(transaction, hold, position, { ...end, tags_after, now: now() });
+    if (fresh === null || (end.state !== "verified" && end.state !== "unchanged")) return;
+    // What someone else had done already is no merit of ours: those findings resolve as observed.
+    const finding_ids = end.state === "verified" ? reasons.map(({ finding_id }) => finding_id) : [];
+    const { tags, read_at } = fresh;
+    await resolveRepaired(transaction, set, { arn, finding_ids, tags, read_at, actor, scan_id }, now());
   });
   await onStep("ended", action, end);
   return end;

@@ -131,6 +131,7 @@ async function runPlan(
       hold,
       set,
       mode: plan.mode,
+      scan_id: plan.scan_id,
       actor,
       now,
       spending,
@@ -138,7 +139,9 @@ async function runPlan(
       onStep: deps.onStep ?? (() => {}),
       confirmAlive: lease.confirm,
     };
-    stopped = await runTargets(deps, run, workOf(plan, actions, now()), signal);
+    const expired = plan.expires_at <= now();
+    stopped = await runTargets(deps, run, workOf(actions, expired), signal);
+    if (expired) stopped ??= "its approval expired";
   } catch (error) {
     stopped = `the run ended with an error: ${errorName(error)}`;
     throw error;
@@ -151,10 +154,13 @@ async function runPlan(
   return resultOf(database, hold.plan_id, remaining === 0 ? "applied" : "stopped", stopped);
 }
 
-/** What a run may do: everything not ended; of a plan whose approval expired only what an earlier run had begun. */
-function workOf(plan: PlanRow, actions: readonly ActionRow[], now: Date): ActionRow[] {
-  const expired = plan.expires_at <= now;
-  return actions.filter(({ state }) => state === "intended" || (state === "planned" && !expired));
+/**
+ * What a run may do: first what an earlier run had begun, then everything that waits; of a plan whose approval expired only
+ * the former.
+ */
+function workOf(actions: readonly ActionRow[], expired: boolean): ActionRow[] {
+  const begun = actions.filter(({ state }) => state === "intended");
+  return expired ? begun : [...begun, ...actions.filter(({ state }) => state === "planned")];
 }
 
 /** Works on targets in parallel. Returns why something was left, null when nothing was. */
@@ -255,7 +261,7 @@ function keepAlive(
   database: Database,
   hold: Hold,
   { lease_ms, heartbeat_ms }: ApplyTiming,
-): { confirm(): void; stop(): void } {
+): { confirm: () => void; stop: () => void } {
   let last = performance.now();
   let lost = false;
   const timer = setInterval(() => {

@@ -70,17 +70,26 @@ export async function beat(database: Database, { plan_id, run_id }: Hold): Promi
   return rows.length > 0;
 }
 
-/** Lets go of a plan: `applied` when every action ended, else `approved`, to be applied again, with the reason why it stopped. */
+/**
+ * Lets go of a plan: `applied` when every action ended, else `approved`, to be applied again, with the reason why it stopped.
+ * What an automatic plan has not begun is ended as blocked: the next scan plans it anew.
+ */
 export async function releasePlan(database: Database, hold: Hold, stopped: string | null, now: Date): Promise<void> {
   await database.transaction(async (transaction) => {
-    await confirmHold(transaction, hold);
+    const { mode } = await confirmHold(transaction, hold, "update");
+    if (mode === "auto") {
+      await transaction
+        .update(plan_actions)
+        .set({ state: "blocked", note: `not begun: ${stopped ?? "the run ended"}`, finished_at: now })
+        .where(and(eq(plan_actions.plan_id, hold.plan_id), eq(plan_actions.state, "planned")));
+    }
     const { planned, intended } = await countActions(transaction, hold.plan_id);
     const ended = planned + intended === 0;
     await transaction
       .update(plans)
       .set({
         state: ended ? "applied" : "approved",
-        stopped: ended ? null : stopped,
+        stopped,
         finished_at: ended ? now : null,
         run_id: null,
         heartbeat_at: null,
@@ -151,11 +160,16 @@ async function updateRow(database: Database, hold: Hold, position: number, chang
 }
 
 /** Holds the plan's row for the transaction: no other run can take the plan before it commits. */
-async function confirmHold(transaction: Database, { plan_id, run_id }: Hold): Promise<void> {
-  const rows = await transaction
-    .select({ id: plans.id })
+async function confirmHold(
+  transaction: Database,
+  { plan_id, run_id }: Hold,
+  strength: "share" | "update" = "share",
+): Promise<Pick<PlanRow, "mode">> {
+  const [row] = await transaction
+    .select({ mode: plans.mode })
     .from(plans)
     .where(and(eq(plans.id, plan_id), eq(plans.run_id, run_id)))
-    .for("share");
-  if (rows.length === 0) throw new LeaseLostError(`another run holds plan ${plan_id}`);
+    .for(strength);
+  if (!row) throw new LeaseLostError(`another run holds plan ${plan_id}`);
+  return row;
 }

@@ -1,0 +1,74 @@
+import { eq } from "drizzle-orm";
+import type { Database } from "../../db/client.ts";
+import { scans } from "../../inventory/schema.ts";
+import { log } from "../../log.ts";
+import { Spending } from "../budget.ts";
+import { addCounts, countsSince, NO_COUNTS, type RemediationCounts } from "../counts.ts";
+import { loadPlannable } from "../load.ts";
+import { type Draft, planChanges } from "../plan.ts";
+import { approvePlan, countActions, createPlan, unfinishedAutoPlans } from "../store.ts";
+import { type ApplyDeps, applyWithin } from "./apply.ts";
+
+/** Who acts when nobody does. */
+const ACTOR = "auto";
+
+/**
+ * Repairs after a scan, in the scan's targets and types, what policies with `remediation: auto` ask for and no rule protects;
+ * first it ends what a run that died had begun. All within the budgets of one run; what they leave counts as blocked and is
+ * planned anew after the next scan. Nothing to do: no plan is made. Throws when the database fails.
+ */
+export async function autoRemediate(
+  deps: ApplyDeps,
+  scan_id: string,
+  signal?: AbortSignal,
+): Promise<RemediationCounts> {
+  const { database, set, now, budgets } = deps;
+  const spending = new Spending(budgets);
+  let counts = NO_COUNTS;
+  for (const id of await unfinishedAutoPlans(database)) {
+    if (signal?.aborted) return counts;
+    const before = await countActions(database, id);
+    const result = await applyWithin(deps, spending, id, ACTOR, signal);
+    if (result.outcome === "refused") log.info({ plan_id: id, reason: result.reason }, "automatic plan not resumed");
+    else counts = addCounts(counts, countsSince(before, await countActions(database, id)));
+  }
+
+  const draft = await draftFor(deps, scan_id);
+  const { within, beyond } = cutToBudgets(draft, spending);
+  counts = addCounts(counts, {
+    ...NO_COUNTS,
+    planned: draft.blocked.length + beyond,
+    blocked: draft.blocked.length + beyond,
+  });
+  const about = { mode: "auto", policy_set_id: set.id, scan_id, actor: ACTOR, now: now() } as const;
+  const plan = await createPlan(database, { ...draft, actions: within, blocked: [] }, about);
+  if (!plan) return counts;
+  await approvePlan(database, plan.id, { hash: plan.hash, actor: ACTOR, now: now() });
+  const result = await applyWithin(deps, spending, plan.id, ACTOR, signal);
+  if (result.outcome === "refused") throw new Error(`the automatic plan ${plan.id} was refused: ${result.reason}`);
+  if (result.stopped !== null) log.warn({ plan_id: plan.id, stopped: result.stopped }, "automatic repair stopped");
+  return addCounts(counts, result.counts);
+}
+
+async function draftFor({ database, set, now }: ApplyDeps, scan_id: string): Promise<Draft> {
+  // Without a policy that asks for it there is nothing to load.
+  if (!set.policies.some(({ remediation }) => remediation === "auto")) return { actions: [], blocked: [], review: [] };
+  const scope = await scopeOf(database, scan_id);
+  return planChanges(set, loadPlannable(database, scope, now()), { mode: "auto", now: now() });
+}
+
+async function scopeOf(database: Database, scan_id: string): Promise<Parameters<typeof loadPlannable>[1]> {
+  const [scan] = await database
+    .select({ targets: scans.targets, types: scans.types })
+    .from(scans)
+    .where(eq(scans.id, scan_id));
+  if (!scan) throw new Error(`there is no scan ${scan_id}`);
+  return scan;
+}
+
+/** The actions that the budgets allow, in order; `beyond`: how many are left. */
+function cutToBudgets(draft: Draft, spending: Spending): { within: Draft["actions"]; beyond: number } {
+  const allowance = spending.copy();
+  const within = draft.actions.filter((action) => allowance.spend(action) === null);
+  return { within, beyond: draft.actions.length - within.length };
+}
