@@ -27,7 +27,7 @@ const MAY_START_SANDBOX = ["main.ts", "cli"];
 const SHELL_NAMES = /(^|\/)(schema|store|load)\.ts$/;
 const SHELL_FOLDERS = /(^|\/)(aws|db|http|cli|sandbox|scan)\//;
 /** Steps that run a store over many rows, so they hold a transaction although they have a verb for a name. */
-const SHELL_FILES = ["findings/activate.ts"];
+const SHELL_FILES = ["findings/activate.ts", "reports/scan-report.ts"];
 const IMPURE_PACKAGES =
   /^(@aws-sdk\/|@smithy\/|@electric-sql\/|@hono\/|drizzle-orm|postgres$|hono|pino|node-cron|commander|(node:)?(fs|net|tls|http|https|http2|dgram|dns|os|process|timers|worker_threads|child_process)(\/|$))/;
 const IMPURE_CALLS =

@@ -14,8 +14,8 @@ import {
   resourcesWhere,
   type Scope,
 } from "./db/conditions.ts";
-import { findingCounts, resourceCounts } from "./db/counts.ts";
-import { keysetPage, type SortColumn } from "./db/keyset.ts";
+import { findingBreakdown, findingCounts, resourceCounts } from "./db/counts.ts";
+import { keysetPage, keysetRows, type Question, type ReadRows, type SortColumn } from "./db/keyset.ts";
 import {
   counted,
   v1_compliance_by_rule,
@@ -102,44 +102,6 @@ export async function breakdown(database: Database, by: BreakdownBy, scope: Scop
   }));
 }
 
-async function findingBreakdown(database: Database, by: "key" | "rule", scope: Scope): Promise<BreakdownRow[]> {
-  const group = by === "key" ? sql`${v1_findings.key}` : sql`${v1_findings.policy_id} || '/' || ${v1_findings.rule_id}`;
-  const noncompliant = sql<number>`(count(distinct ${v1_findings.arn}) filter (where ${v1_findings.effective_status} = 'open'))::integer`;
-  const rows = await database
-    .select({
-      group: sql<string>`${group}`.as("grouped"),
-      noncompliant,
-      exempt: sql<number>`(count(distinct ${v1_findings.arn}) filter (where ${v1_findings.effective_status} = 'exempt'))::integer`,
-      open_findings: sql<number>`(count(*) filter (where ${v1_findings.effective_status} = 'open'))::integer`,
-      exempt_findings: sql<number>`(count(*) filter (where ${v1_findings.effective_status} = 'exempt'))::integer`,
-      oldest_opened_at:
-        sql`min(${v1_findings.opened_at}) filter (where ${v1_findings.effective_status} = 'open')`.mapWith(
-          v1_findings.opened_at,
-        ),
-      title: by === "rule" ? sql<string | null>`max(${v1_findings.policy_title})` : sql<null>`null`,
-      severity: by === "rule" ? SEVERITY_MAX : sql<null>`null`,
-    })
-    .from(v1_findings)
-    .where(and(inScope(v1_findings, scope), sql`${v1_findings.state} = 'open'`))
-    .groupBy(sql`1`)
-    .orderBy(sql`2 desc`, sql`1`);
-  return rows.map((row) => ({ ...row, ...unknownCounts }));
-}
-
-/** The worst severity among the rows of a group. */
-const SEVERITY_MAX = sql<Severity>`case max(${v1_findings.severity_rank}) when 4 then 'critical' when 3 then 'high' when 2 then 'medium' else 'low' end`;
-
-const unknownCounts = {
-  compliant: null,
-  unknown: null,
-  not_applicable: null,
-  ratio: null,
-  strict_ratio: null,
-  coverage: null,
-  units_incomplete: null,
-  units_never_read: null,
-};
-
 const zero: Compliance = {
   compliant: 0,
   noncompliant: 0,
@@ -211,31 +173,60 @@ const findingOrder: Record<string, SortColumn[]> = {
 };
 
 /** Findings, by default open and not exempt, the most severe first. Throws PageTokenError, RangeError. */
-export function findingsPage(
+export async function findingsPage(
   database: Database,
   filters: FindingFilters = {},
   request: PageRequest & { sort?: FindingSort | undefined } = {},
 ): Promise<Page<FindingRow>> {
-  const sort = request.sort ?? "-severity";
-  const columns = findingOrder[sort.replace("-", "")] ?? [];
-  return keysetPage<FindingRow>(
-    {
-      database,
-      asked: { list: "findings", filters, sort },
-      request,
-      columns: [...columns, { column: v1_findings.id, type: "text" }],
-      descending: sort.startsWith("-"),
-      where: findingsWhere(filters),
-      from: sql`${v1_findings}`,
+  return await keysetPage(findingsQuestion(database, filters, request), readFindings(database));
+}
+
+/** Hands over every finding of a list, 500 at a time, as of one instant. */
+export async function eachFindingsPage(
+  database: Database,
+  filters: FindingFilters,
+  sort: FindingSort | undefined,
+  use: (rows: FindingRow[]) => Promise<void>,
+): Promise<void> {
+  await database.transaction(
+    async (snapshot) => {
+      let page_token: string | undefined;
+      do {
+        const question = findingsQuestion(snapshot, filters, { sort, page_size: 500, page_token });
+        const page = await keysetRows(question, readFindings(snapshot));
+        await use(page.items);
+        page_token = page.next_page_token ?? undefined;
+      } while (page_token !== undefined);
     },
-    async ({ where, order, limit, sort_values }) =>
-      await database
-        .select({ item: getViewSelectedFields(v1_findings), sort_values })
-        .from(v1_findings)
-        .where(where)
-        .orderBy(...order)
-        .limit(limit),
+    { isolationLevel: "repeatable read", accessMode: "read only" },
   );
+}
+
+function findingsQuestion(
+  database: Database,
+  filters: FindingFilters,
+  request: PageRequest & { sort?: FindingSort | undefined },
+): Question {
+  const sort = request.sort ?? "-severity";
+  return {
+    database,
+    asked: { list: "findings", filters, sort },
+    request,
+    columns: [...(findingOrder[sort.replace("-", "")] ?? []), { column: v1_findings.id, type: "text" }],
+    descending: sort.startsWith("-"),
+    where: findingsWhere(filters),
+    from: sql`${v1_findings}`,
+  };
+}
+
+function readFindings(database: Database): ReadRows<FindingRow> {
+  return async ({ where, order, limit, sort_values }) =>
+    await database
+      .select({ item: getViewSelectedFields(v1_findings), sort_values })
+      .from(v1_findings)
+      .where(where)
+      .orderBy(...order)
+      .limit(limit);
 }
 
 /** One finding, or null. */
@@ -356,8 +347,9 @@ export function scansPage(
   );
 }
 
-/** One scan, or null. */
+/** One scan, or null; also for what cannot be the id of a scan. */
 export async function scan(database: Database, id: string): Promise<ScanRow | null> {
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)) return null;
   const [row] = await database.select().from(v1_scans).where(eq(v1_scans.id, id));
   return row ?? null;
 }

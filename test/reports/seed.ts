@@ -7,7 +7,7 @@ import { policy_rules, policy_sets } from "../../src/policy/schema.ts";
 /** The instant at which the seeded world was scanned. */
 export const NOON = new Date("2026-03-02T12:00:00.000Z");
 
-type Row<T extends { $inferInsert: unknown }> = Partial<T["$inferInsert"]>;
+type Row<T extends { $inferInsert: object }> = Partial<T["$inferInsert"]>;
 
 /** Rows with believable defaults; a test says only what it is about. */
 export function seeder(database: Database) {

@@ -17,48 +17,55 @@ export type SortColumn = {
   readonly type: "text" | "integer" | "bigint" | "timestamptz" | "uuid";
 };
 
-/**
- * One page in keyset order: rows after the last one of the page before, whatever was inserted meanwhile.
- * `read` runs the list with the given condition, order and limit, and returns `sort_values` beside each row.
- */
-export async function keysetPage<T>(
-  question: {
-    database: Database;
-    /** Everything that decides which rows come in which order: a token is bound to it. */
-    asked: unknown;
-    request: PageRequest;
-    columns: readonly SortColumn[];
-    descending: boolean;
-    where: SQL | undefined;
-    /** Name of the view, for counting. */
-    from: SQL;
-  },
-  read: (list: {
-    where: SQL | undefined;
-    order: SQL[];
-    limit: number;
-    sort_values: SQL<string[]>;
-  }) => Promise<{ item: T; sort_values: string[] }[]>,
-): Promise<Page<T>> {
-  const { database, asked, request, columns, descending, where } = question;
+/** What a list is about. */
+export type Question = {
+  database: Database;
+  /** Everything that decides which rows come in which order: a token is bound to it. */
+  asked: unknown;
+  request: PageRequest;
+  columns: readonly SortColumn[];
+  descending: boolean;
+  where: SQL | undefined;
+  /** The view, for counting. */
+  from: SQL;
+};
+
+/** Runs a list with the given condition, order and limit; `sort_values` is to be selected beside each row. */
+export type ReadRows<T> = (list: {
+  where: SQL | undefined;
+  order: SQL[];
+  limit: number;
+  sort_values: SQL<string[]>;
+}) => Promise<{ item: T; sort_values: string[] }[]>;
+
+/** One page in keyset order with the total: rows after the last one of the page before, whatever was inserted meanwhile. */
+export async function keysetPage<T>(question: Question, read: ReadRows<T>): Promise<Page<T>> {
+  const [rows, total] = await Promise.all([
+    keysetRows(question, read),
+    countBounded(question.database, question.from, question.where),
+  ]);
+  return { ...rows, total };
+}
+
+/** The same without the total, for those who read every page. */
+export async function keysetRows<T>(
+  { asked, request, columns, descending, where }: Question,
+  read: ReadRows<T>,
+): Promise<Omit<Page<T>, "total">> {
   const size = pageSize(request);
   const after = request.page_token ? decodePageToken(asked, request.page_token, columns.length) : null;
   const direction = descending ? sql`desc` : sql`asc`;
-  const [rows, total] = await Promise.all([
-    read({
-      where: after ? and(where, isAfter(columns, after, descending)) : where,
-      order: columns.map(({ column }) => sql`${column} ${direction}`),
-      limit: size + 1,
-      sort_values: sql<string[]>`jsonb_build_array(${sql.join(columns.map(asText), sql`, `)})`,
-    }),
-    countBounded(database, question.from, where),
-  ]);
+  const rows = await read({
+    where: after ? and(where, isAfter(columns, after, descending)) : where,
+    order: columns.map(({ column }) => sql`${column} ${direction}`),
+    limit: size + 1,
+    sort_values: sql<string[]>`jsonb_build_array(${sql.join(columns.map(asText), sql`, `)})`,
+  });
   const items = rows.slice(0, size);
   const last = items.at(-1);
   return {
     items: items.map(({ item }) => item),
     next_page_token: rows.length > size && last ? encodePageToken(asked, last.sort_values) : null,
-    total,
   };
 }
 
