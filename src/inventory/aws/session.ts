@@ -193,6 +193,10 @@ export function openAws(settings: AwsSettings): Aws {
       personalize: new personalize.PersonalizeClient(config),
       tagging: new tagging.ResourceGroupsTaggingAPIClient(config),
     };
+    for (const { middlewareStack } of [clients.personalize, clients.tagging]) {
+      // It masks every field of every reply for a log that nobody keeps: a good part of a scan's work.
+      middlewareStack.remove("loggerMiddleware");
+    }
     return targetApi(
       { partition: me.partition, account_id, region },
       clients,
