@@ -1,5 +1,6 @@
 import { RE2JS } from "re2js";
 import type { Resource } from "../inventory/resource.ts";
+import { slipsFrom } from "../tags/spelling.ts";
 import { FORMATS } from "./formats.ts";
 import type { ForbiddenRule, KeyRule, LimitRule, Policy, Rule } from "./policy.ts";
 import type { Severity } from "./verdict.ts";
@@ -27,8 +28,8 @@ export type CompiledKeyRule = CompiledCommon & {
   readonly passes: (value: string) => boolean;
   /** What would pass, in words. */
   readonly expected: string;
-  /** Keys that rules of the set name as theirs: such a key is no slip of another, unless it differs in case and separators alone. */
-  readonly known_keys: ReadonlySet<string>;
+  /** How many slips make another key out of this one; null: it is another word. A key that a rule names as its own is another word, unless it differs in case and separators alone. */
+  readonly slipsTo: (key: string) => number | null;
   readonly fix: {
     readonly rename: boolean;
     readonly default: { readonly value: string; readonly despite_near_miss: boolean } | null;
@@ -81,9 +82,11 @@ export function compileSet(policies: readonly Policy[]): CompiledPolicy[] {
 }
 
 function compileScope(scope: Policy["applies_to"]): (resource: Resource) => boolean {
-  const types = scope.types && anyWildcard(scope.types);
-  const accounts = scope.accounts && anyWildcard(scope.accounts);
-  const regions = scope.regions && anyWildcard(scope.regions);
+  const prepared = (patterns: readonly string[] | undefined) => patterns && remembering(anyWildcard(patterns));
+  const types = prepared(scope.types);
+  const accounts = prepared(scope.accounts);
+  const regions = prepared(scope.regions);
+  // Names are as many as resources: nothing to remember.
   const names = scope.names && anyWildcard(scope.names);
   return (resource) =>
     (!types || types(resource.type)) &&
@@ -102,12 +105,13 @@ function compileRule(rule: Rule, place: Place): CompiledRule {
     severity: rule.severity,
     message: rule.message ?? null,
   };
-  if ("key" in rule) return { ...common, ...compileKeyRule(rule), known_keys: place.knownKeys };
+  if ("key" in rule) return { ...common, ...compileKeyRule(rule, place.knownKeys) };
   if ("forbidden" in rule) return { ...common, ...compileForbiddenRule(rule) };
   return { ...common, ...compileLimitRule(rule) };
 }
 
-function compileKeyRule(rule: KeyRule) {
+function compileKeyRule(rule: KeyRule, knownKeys: ReadonlySet<string>) {
+  const slips = slipsFrom(rule.key);
   const { missing, invalid } = rule.fix;
   return {
     about: "key",
@@ -118,6 +122,10 @@ function compileKeyRule(rule: KeyRule) {
     protected: rule.protected,
     passes: valueCheck(rule),
     expected: expectedWords(rule),
+    slipsTo: remembering((key: string) => {
+      const distance = slips(key);
+      return distance === 0 || !knownKeys.has(key) ? distance : null;
+    }),
     fix: {
       rename: rule.fix.variant === "rename",
       default: missing === "review" ? null : missing,
@@ -132,7 +140,7 @@ function compileForbiddenRule(rule: ForbiddenRule) {
     key: null,
     sensitive: rule.sensitive,
     protected: rule.protected,
-    forbids: anyWildcard(rule.forbidden),
+    forbids: remembering(anyWildcard(rule.forbidden)),
     expected: `no key like ${listed(rule.forbidden)}`,
     fix: { remove: rule.fix.forbidden === "remove" },
   } as const;
@@ -146,20 +154,20 @@ function compileLimitRule(rule: LimitRule) {
 export function valueCheck(rule: KeyRule): (value: string) => boolean {
   const values = rule.values && new Set(rule.values);
   const pattern = rule.pattern === undefined ? undefined : compilePattern(rule.pattern);
-  const format = rule.format && FORMATS[rule.format];
+  const format = rule.format && remembering(FORMATS[rule.format].matches);
   return (value) => {
     if (value === "") {
       if (rule.allow_empty) return true;
       if (rule.required && !values?.has("")) return false;
     }
-    return (!values || values.has(value)) && (!pattern || pattern(value)) && (!format || format.matches(value));
+    return (!values || values.has(value)) && (!pattern || pattern(value)) && (!format || format(value));
   };
 }
 
 /** Size of a compiled expression, in instructions: 256 characters are matched in milliseconds at this size. */
 const MAX_PATTERN_SIZE = 2_000;
-/** Values whose match is remembered, for each pattern: resources share few values. */
-const REMEMBERED_VALUES = 10_000;
+/** Answers remembered for each question: resources share few keys and values. */
+const REMEMBERED = 10_000;
 
 /**
  * Prepares an RE2 expression that must match the whole value, in time linear in the value.
@@ -168,14 +176,19 @@ const REMEMBERED_VALUES = 10_000;
 export function compilePattern(pattern: string): (value: string) => boolean {
   const expression = RE2JS.compile(pattern);
   if (expression.programSize() > MAX_PATTERN_SIZE) throw new Error("too large once its repetitions are written out");
-  const remembered = new Map<string, boolean>();
-  return (value) => {
-    const known = remembered.get(value);
+  return remembering((value) => expression.testExact(value));
+}
+
+/** Remembers the answers of a pure question, so many at most. */
+function remembering<Answer extends boolean | number | null>(ask: (text: string) => Answer): (text: string) => Answer {
+  const answers = new Map<string, Answer>();
+  return (text) => {
+    const known = answers.get(text);
     if (known !== undefined) return known;
-    const matches = expression.testExact(value);
-    if (remembered.size >= REMEMBERED_VALUES) remembered.clear();
-    remembered.set(value, matches);
-    return matches;
+    const answer = ask(text);
+    if (answers.size >= REMEMBERED) answers.clear();
+    answers.set(text, answer);
+    return answer;
   };
 }
 

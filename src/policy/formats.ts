@@ -44,7 +44,8 @@ function isArn(value: string): boolean {
 function isDate(value: string): boolean {
   if (!/^\d{4}-\d{2}-\d{2}$/.test(value)) return false;
   const date = new Date(`${value}T00:00:00Z`);
-  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(value);
+  // 2026-02-30 is read as the second of March.
+  return date.getUTCDate() === Number(value.slice(8));
 }
 
 function isUrl(value: string): boolean {

@@ -1,7 +1,7 @@
 import type { Resource } from "../inventory/resource.ts";
 import { isReserved } from "../tags/limits.ts";
-import { nearMiss, sameWord } from "../tags/spelling.ts";
-import { tagsFrom, tagValue, userTags, type Tags } from "../tags/tags.ts";
+import { nearest } from "../tags/spelling.ts";
+import { NO_TAGS, tagsFrom, tagValue, type Tags } from "../tags/tags.ts";
 import type { CompiledForbiddenRule, CompiledKeyRule, CompiledLimitRule, CompiledRule } from "./compile.ts";
 import type { PolicySet } from "./load.ts";
 import type { FindingKind, Judgement, Violation, ViolationDetail } from "./verdict.ts";
@@ -15,10 +15,11 @@ export function judge(set: PolicySet, resource: Resource, tags: Tags, _now: Date
   const violations: Violation[] = [];
   let rules = 0;
   if (!isBeingDeleted(resource)) {
+    const keys = userKeys(tags);
     for (const policy of set.policies) {
       if (!policy.appliesTo(resource)) continue;
       rules += policy.rules.length;
-      for (const rule of policy.rules) addViolations(rule, tags, violations);
+      for (const rule of policy.rules) addViolations(rule, tags, keys, violations);
     }
   }
   return { rules, violations, unknowns: [] };
@@ -32,7 +33,7 @@ export function isBeingDeleted(resource: Resource): boolean {
 /** What one rule finds in these tags: nothing, one violation, or for `forbidden` one for each key seen. */
 export function violationsOf(rule: CompiledRule, tags: Tags): Violation[] {
   const violations: Violation[] = [];
-  addViolations(rule, tags, violations);
+  addViolations(rule, tags, userKeys(tags), violations);
   return violations;
 }
 
@@ -41,84 +42,71 @@ export function aliasesSeen(rule: CompiledKeyRule, tags: Tags): string[] {
   return rule.aliases.filter((alias) => Object.hasOwn(tags, alias));
 }
 
-function addViolations(rule: CompiledRule, tags: Tags, violations: Violation[]): void {
+function userKeys(tags: Tags): string[] {
+  const keys = Object.keys(tags);
+  return keys.some(isReserved) ? keys.filter((key) => !isReserved(key)) : keys;
+}
+
+function addViolations(rule: CompiledRule, tags: Tags, keys: readonly string[], violations: Violation[]): void {
   switch (rule.about) {
     case "key":
-      return addKeyViolation(rule, tags, violations);
+      return addKeyViolation(rule, tags, keys, violations);
     case "forbidden":
-      return addForbiddenViolations(rule, tags, violations);
+      return addForbiddenViolations(rule, tags, keys, violations);
     case "max_tags":
-      return addLimitViolation(rule, tags, violations);
+      return addLimitViolation(rule, keys, violations);
   }
 }
 
 /** One violation at most: a value that is not allowed hides a variant, a variant hides that the key is missing. */
-function addKeyViolation(rule: CompiledKeyRule, tags: Tags, violations: Violation[]): void {
+function addKeyViolation(rule: CompiledKeyRule, tags: Tags, keys: readonly string[], violations: Violation[]): void {
   const value = tagValue(tags, rule.key);
   if (value !== undefined && !rule.passes(value)) {
-    const wrong = value === "" ? "is empty" : "has a value that is not allowed";
+    const message = `\`${rule.key}\` ${value === "" ? "is empty" : "has a value that is not allowed"}.`;
     const observed = pick(tags, [rule.key, ...aliasesSeen(rule, tags)]);
-    violations.push(
-      violation(rule, rule.key, "invalid", `\`${rule.key}\` ${wrong}.`, { observed, expected: rule.expected }),
-    );
-    return;
-  }
-  const aliases = aliasesSeen(rule, tags);
-  if (aliases.length > 0) {
+    violations.push(violation(rule, rule.key, "invalid", { message, observed, expected: rule.expected }));
+  } else if (rule.aliases.some((alias) => Object.hasOwn(tags, alias))) {
+    const aliases = aliasesSeen(rule, tags);
     const message = `${aliases.map((alias) => `\`${alias}\``).join(", ")} should be \`${rule.key}\`.`;
     const observed = pick(tags, [rule.key, ...aliases]);
     const expected = `the key ${rule.key} alone, with ${rule.expected}`;
-    violations.push(violation(rule, rule.key, "variant", message, { observed, expected }));
-    return;
-  }
-  if (value === undefined && rule.required) {
-    const near = misspellingOf(rule, tags);
-    const message = `\`${rule.key}\` is missing${near === null ? "" : `; \`${near}\` looks like it`}.`;
-    const detail = { observed: tagsFrom([]), expected: rule.expected, ...(near === null ? {} : { near_miss: near }) };
-    violations.push(violation(rule, rule.key, "missing", message, detail));
+    violations.push(violation(rule, rule.key, "variant", { message, observed, expected }));
+  } else if (value === undefined && rule.required) {
+    violations.push(violation(rule, rule.key, "missing", missingDetail(rule, keys)));
   }
 }
 
-/** A key on the resource that looks like the rule's and is no key that another rule names, unless both are the same word. */
-function misspellingOf(rule: CompiledKeyRule, tags: Tags): string | null {
-  const candidates = Object.keys(tags).filter(
-    (key) => !isReserved(key) && (!rule.known_keys.has(key) || sameWord(rule.key, key)),
-  );
-  return nearMiss(rule.key, candidates);
+function missingDetail(rule: CompiledKeyRule, keys: readonly string[]): ViolationDetail {
+  const near_miss = nearest(keys, rule.slipsTo);
+  const common = { observed: NO_TAGS, expected: rule.expected };
+  if (near_miss === null) return { message: `\`${rule.key}\` is missing.`, ...common };
+  return { message: `\`${rule.key}\` is missing; \`${near_miss}\` looks like it.`, ...common, near_miss };
 }
 
-function addForbiddenViolations(rule: CompiledForbiddenRule, tags: Tags, violations: Violation[]): void {
-  const seen = Object.keys(tags).filter((key) => !isReserved(key) && rule.forbids(key));
-  for (const key of seen.sort()) {
-    const detail = { observed: pick(tags, [key]), expected: rule.expected };
-    violations.push(violation(rule, key, "forbidden", `\`${key}\` is forbidden.`, detail));
+function addForbiddenViolations(
+  rule: CompiledForbiddenRule,
+  tags: Tags,
+  keys: readonly string[],
+  violations: Violation[],
+): void {
+  if (!keys.some(rule.forbids)) return;
+  for (const key of keys.filter(rule.forbids).sort()) {
+    const detail = { message: `\`${key}\` is forbidden.`, observed: pick(tags, [key]), expected: rule.expected };
+    violations.push(violation(rule, key, "forbidden", detail));
   }
 }
 
-function addLimitViolation(rule: CompiledLimitRule, tags: Tags, violations: Violation[]): void {
-  // Most resources hold so few tags that counting all of them is enough.
-  if (Object.keys(tags).length <= rule.max_tags) return;
-  const count = Object.keys(userTags(tags)).length;
+function addLimitViolation(rule: CompiledLimitRule, keys: readonly string[], violations: Violation[]): void {
+  const count = keys.length;
   if (count <= rule.max_tags) return;
-  const detail = { observed: tagsFrom([]), expected: `at most ${rule.max_tags} tags`, count };
-  violations.push(violation(rule, "", "too_many", `${count} tags, where ${rule.max_tags} are allowed.`, detail));
+  const message = `${count} tags, where ${rule.max_tags} are allowed.`;
+  const detail = { message, observed: NO_TAGS, expected: `at most ${rule.max_tags} tags`, count };
+  violations.push(violation(rule, "", "too_many", detail));
 }
 
-function violation(
-  rule: CompiledRule,
-  key: string,
-  kind: FindingKind,
-  message: string,
-  detail: Omit<ViolationDetail, "message">,
-): Violation {
-  return {
-    policy_id: rule.policy_id,
-    rule_id: rule.rule_id,
-    key,
-    kind,
-    severity: rule.severity,
-    detail: { message: rule.message ?? message, ...detail },
-  };
+function violation(rule: CompiledRule, key: string, kind: FindingKind, detail: ViolationDetail): Violation {
+  const { policy_id, rule_id, severity, message } = rule;
+  return { policy_id, rule_id, key, kind, severity, detail: message === null ? detail : { ...detail, message } };
 }
 
 function pick(tags: Tags, keys: readonly string[]): Tags {

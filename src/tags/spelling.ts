@@ -1,38 +1,45 @@
 /**
- * A key among `candidates` that looks like a slip of `key`: another case or separator (`cost_center`, `COSTCENTER`), else
- * a few letters off in a longer word (`Enviroment`). The closest, then the first in code-unit order; null when none is near.
+ * A key among `candidates` that looks like a slip of `key`; the closest, then the first in code-unit order; null when none is near.
  */
 export function nearMiss(key: string, candidates: Iterable<string>): string | null {
-  const wanted = fold(key);
-  const limit = slipsAllowed(wanted);
-  let best: { candidate: string; distance: number } | null = null;
-  for (const candidate of candidates) {
-    if (candidate === key) continue;
-    const distance = editDistance(wanted, fold(candidate), limit);
-    if (distance > limit) continue;
-    if (!best || distance < best.distance || (distance === best.distance && candidate < best.candidate)) {
-      best = { candidate, distance };
-    }
-  }
-  return best?.candidate ?? null;
+  return nearest(candidates, slipsFrom(key));
 }
 
-/** Whether two keys differ in nothing but case and separators. Keys of separators alone are like nothing. */
-export function sameWord(a: string, b: string): boolean {
-  const folded = fold(a);
-  return folded !== "" && folded === fold(b);
+/** The candidate with the smallest distance, then the first in code-unit order; null when none has a distance. */
+export function nearest(candidates: Iterable<string>, distanceTo: (candidate: string) => number | null): string | null {
+  let best: string | null = null;
+  let least = Infinity;
+  for (const candidate of candidates) {
+    const distance = distanceTo(candidate);
+    if (distance === null || distance > least) continue;
+    if (distance < least || best === null || candidate < best) best = candidate;
+    least = distance;
+  }
+  return best;
+}
+
+/**
+ * Prepares the question how far another key is from this one: 0 for another case or separator (`cost_center`,
+ * `COSTCENTER`), 1 or 2 for slips in a longer word (`Enviroment`), null for another word, or the key itself.
+ */
+export function slipsFrom(key: string): (candidate: string) => number | null {
+  const wanted = fold(key);
+  const limit = slipsAllowed(wanted);
+  return (candidate) => {
+    if (candidate === key) return null;
+    const distance = editDistance(wanted, fold(candidate), limit);
+    return distance > limit ? null : distance;
+  };
 }
 
 /** The word that was probably meant; null when none is near. For hints in messages: more generous than `nearMiss`. */
 export function nearestWord(word: string, words: Iterable<string>): string | null {
   const wanted = fold(word);
   const limit = Math.max(1, Math.floor(wanted.length / 3));
-  let best: { candidate: string; distance: number } | null = null;
-  for (const candidate of words) {
+  return nearest(words, (candidate) => {
     const distance = editDistance(wanted, fold(candidate), limit);
-    if (distance <= limit && (!best || distance < best.distance)) best = { candidate, distance };
-  }
-  return best?.candidate ?? null;
+    return distance > limit ? null : distance;
+  });
 }
 
 /** In short words a letter makes another word: Env and End, Team and Term. */

@@ -3,6 +3,9 @@ import { isReserved } from "./limits.ts";
 /** Tags as this project holds them everywhere: key → value, `aws:` keys included. Keys and values are case-sensitive. */
 export type Tags = Readonly<Record<string, string>>;
 
+/** No tags at all. */
+export const NO_TAGS: Tags = Object.freeze(Object.create(null) as Tags);
+
 /**
  * Builds tags from pairs; the last pair of a key wins.
  * The object has no prototype: `__proto__` and `constructor` are legal tag keys at AWS.

@@ -1,0 +1,75 @@
+import { Command } from "commander";
+import { loadPolicies, PolicyError, type PolicySet } from "../policy/load.ts";
+import { policyJsonSchema } from "../policy/policy.ts";
+import { EXIT } from "./exit.ts";
+import { table } from "./table.ts";
+
+/** `tagwarden policies`: what policy files say, before anything is judged by them. A subcommand is a function and a line here. */
+export function policiesCommand(): Command {
+  return new Command("policies")
+    .description("Validate policy files, and print their schema for an editor.")
+    .addCommand(validateCommand())
+    .addCommand(schemaCommand());
+}
+
+/** The folder of policies when none is given: `TAGWARDEN_POLICIES`, else `policies`. */
+function defaultFolder(): string {
+  return process.env["TAGWARDEN_POLICIES"] || "policies";
+}
+
+function validateCommand(): Command {
+  return new Command("validate")
+    .description(
+      "Read every policy of a folder and say all that is wrong with any of them. Exit code 2 if anything is.",
+    )
+    .argument("[folder]", "folder of policy files (default: TAGWARDEN_POLICIES, else policies)")
+    .option("--json", "print one JSON object")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  tagwarden policies validate
+  tagwarden policies validate ./policies --json`,
+    )
+    .action(async (folder: string | undefined, options: { json?: boolean }) => {
+      if (options.json) await validateToJson(folder ?? defaultFolder());
+      else process.stdout.write(describe(await loadPolicies(folder ?? defaultFolder())));
+    });
+}
+
+async function validateToJson(folder: string): Promise<void> {
+  try {
+    const set = await loadPolicies(folder);
+    printJson({ valid: true, id: set.id, policies: set.policies.map(summary), problems: [] });
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error;
+    process.exitCode = EXIT.usage;
+    printJson({ valid: false, id: null, policies: [], problems: error.problems });
+  }
+}
+
+type Summary = { id: string; title: string; owner: string | null; remediation: string; rules: number };
+
+function summary({ id, title, owner, remediation, rules }: PolicySet["policies"][number]): Summary {
+  return { id, title, owner, remediation, rules: rules.length };
+}
+
+function describe(set: PolicySet): string {
+  const rows = set.policies
+    .map(summary)
+    .map(({ id, title, owner, remediation, rules }) => [id, String(rules), remediation, owner ?? "", title]);
+  const rules = set.policies.reduce((sum, policy) => sum + policy.rules.length, 0);
+  const total = `valid: ${set.policies.length} ${set.policies.length === 1 ? "policy" : "policies"}, ${rules} ${rules === 1 ? "rule" : "rules"}`;
+  return `${table(["POLICY", "RULES", "REPAIR", "OWNER", "TITLE"], rows)}\n${total}; set ${set.id}\n`;
+}
+
+function schemaCommand(): Command {
+  return new Command("schema")
+    .description("Print the JSON Schema of a policy file, for editors.")
+    .addHelpText("after", "\nExample:\n  tagwarden policies schema > policies/policy.schema.json")
+    .action(() => printJson(policyJsonSchema()));
+}
+
+function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}
