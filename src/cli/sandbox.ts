@@ -1,0 +1,140 @@
+import { Command, InvalidArgumentError } from "commander";
+import type { ResourceType } from "../inventory/resource-types.ts";
+import { RESOURCE_TYPE_NAMES } from "../inventory/resource-types.ts";
+import type { Sandbox } from "../sandbox/server.ts";
+import { sandboxCredentials, startSandbox } from "../sandbox/server.ts";
+
+type Options = {
+  port: number;
+  host: string;
+  seed: number;
+  resources: number;
+  accounts: number;
+  suspended: number;
+  regions: string[];
+  neverTagged?: number;
+  unindexed: ResourceType[];
+  latency: number;
+  lag: number;
+  state?: string;
+};
+
+const EXAMPLES = `
+Examples:
+  tagwarden sandbox
+  tagwarden sandbox --port 4570 --seed 7 --resources 10000
+  tagwarden sandbox --accounts 0 --regions us-east-1              one account, one region
+  tagwarden sandbox --accounts 30 --suspended 1                   two pages of ListAccounts, one account closed
+  tagwarden sandbox --latency 50 --lag 30000                      50 ms a call; the index shows a change 30 s later
+  tagwarden sandbox --never-tagged 0.03 --unindexed solution-version,data-deletion-job
+  tagwarden sandbox --state .tagwarden/sandbox.ndjson             changes are there again at the next start
+
+While it runs:
+  curl -s localhost:4566/_sandbox/resources | head -1
+  curl -s localhost:4566/_sandbox/faults -d '[{"kind": "throttle", "operation": "List*", "share": 0.2}]'`;
+
+/** `tagwarden sandbox`: an emulated AWS until Ctrl-C. */
+export function sandboxCommand(): Command {
+  return new Command("sandbox")
+    .description(
+      "Run an emulated AWS (Personalize, Resource Groups Tagging API, STS, Organizations) with a seeded organization.",
+    )
+    .option("--port <number>", "port to listen on; 0 takes any free one", wholeNumber(0, 65_535), 4566)
+    .option("--host <address>", "address to listen on", "127.0.0.1")
+    .option("--seed <number>", "the same seed gives the same world", wholeNumber(0, 0xffff_ffff), 1)
+    .option("--resources <number>", "resources over all accounts and regions", wholeNumber(0, 1_000_000), 1000)
+    .option("--accounts <number>", "member accounts beside the management account", wholeNumber(0, 10_000), 6)
+    .option("--suspended <number>", "further members that are suspended", wholeNumber(0, 1000), 0)
+    .option("--regions <a,b>", "regions that hold resources", list, ["us-east-1", "eu-west-1"])
+    .option(
+      "--never-tagged <share>",
+      "share of resources, 0 to 1, that never had a tag; else as seeded teams have it",
+      share,
+    )
+    .option("--unindexed <types>", "types that the tagging index does not hold", types, [])
+    .option("--latency <ms>", "how long every answer takes longer", wholeNumber(0, 600_000), 0)
+    .option("--lag <ms>", "how long after a change the tagging index shows it", wholeNumber(0, 86_400_000), 0)
+    .option("--state <file>", "journal of changes, replayed at the next start")
+    .addHelpText("after", EXAMPLES)
+    .action(async (options: Options) => {
+      const sandbox = await startSandbox({
+        port: options.port,
+        host: options.host,
+        seed: options.seed,
+        resources: options.resources,
+        accounts: options.accounts,
+        suspended_accounts: options.suspended,
+        regions: options.regions,
+        unindexed_types: options.unindexed,
+        latency_ms: options.latency,
+        index_lag_ms: options.lag,
+        ...(options.neverTagged === undefined ? {} : { never_tagged_share: options.neverTagged }),
+        ...(options.state === undefined ? {} : { state_file: options.state }),
+      }).catch(explainStart);
+      process.stderr.write(greeting(sandbox, options));
+      process.stdout.write(exportsOf(sandbox));
+      await stopSignal();
+      await sandbox.close();
+    });
+}
+
+function greeting(sandbox: Sandbox, options: Options): string {
+  const { accounts, regions } = sandbox.organization;
+  return (
+    `Sandbox on ${sandbox.url}: an emulated AWS, nothing of it is real. About ${options.resources} resources, ` +
+    `${accounts.length} accounts, ${regions.join(" and ")}. Ctrl-C stops it. Paste into another terminal:\n\n`
+  );
+}
+
+/** Lines for a shell: credentials of the management account, from which every role can be assumed. */
+function exportsOf({ url, organization }: Sandbox): string {
+  const { accessKeyId, secretAccessKey } = sandboxCredentials(organization.management_account_id);
+  return [
+    `export AWS_ENDPOINT_URL=${url}`,
+    `export AWS_ACCESS_KEY_ID=${accessKeyId}`,
+    `export AWS_SECRET_ACCESS_KEY=${secretAccessKey}`,
+    `export AWS_REGION=${organization.regions[0] ?? "us-east-1"}`,
+    "",
+  ].join("\n");
+}
+
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once("SIGINT", resolve).once("SIGTERM", resolve);
+  });
+}
+
+/** A taken port or an unwritable file is for the user to mend. */
+function explainStart(error: NodeJS.ErrnoException): never {
+  const taken = error.code === "EADDRINUSE" ? " Choose another one with --port, or 0 for any free one." : "";
+  const failure = new Error(`The sandbox could not start: ${error.message}.${taken}`, { cause: error });
+  failure.name = "CannotBeginError";
+  throw failure;
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`Give a whole number from ${min} to ${max}.`);
+  };
+}
+
+function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && value >= 0 && value <= 1) return value;
+  throw new InvalidArgumentError("Give a number from 0 to 1.");
+}
+
+function list(text: string): string[] {
+  const items = text.split(",").map((item) => item.trim());
+  if (items.every((item) => /^[a-z]{2}(-[a-z]+)+-\d+$/.test(item))) return items;
+  throw new InvalidArgumentError("Give regions with commas between: us-east-1,eu-west-1.");
+}
+
+function types(text: string): ResourceType[] {
+  const items = text.split(",").map((item) => item.trim());
+  const isType = (item: string): item is ResourceType => RESOURCE_TYPE_NAMES.some((type) => type === item);
+  if (items.every(isType)) return items;
+  throw new InvalidArgumentError(`Types are ${RESOURCE_TYPE_NAMES.join(", ")}.`);
+}

@@ -1,0 +1,393 @@
+import type { ResourceType } from "../inventory/resource-types.ts";
+import { RESOURCE_TYPE_NAMES, RESOURCE_TYPES } from "../inventory/resource-types.ts";
+import type { Place } from "./arn.ts";
+import { arnOf } from "./arn.ts";
+import { apportion, fraction, hashText, mix } from "./hash.ts";
+import type { Project } from "./project.ts";
+import { projectOf } from "./project.ts";
+import type { NewResource, Tags } from "./resource.ts";
+import { NO_TAGS } from "./resource.ts";
+
+/** Share of each type in a target, in percent: history dominates, as in accounts that have run for a while. */
+const SHARES: Record<ResourceType, number> = {
+  "dataset-group": 1,
+  dataset: 3,
+  "dataset-import-job": 36,
+  "dataset-export-job": 3,
+  "data-deletion-job": 2,
+  "event-tracker": 1,
+  filter: 5,
+  recommender: 2,
+  solution: 3,
+  "solution-version": 30,
+  campaign: 2,
+  "batch-inference-job": 9,
+  "batch-segment-job": 3,
+};
+
+/** Types without which their children could not be. */
+const ROOTS: readonly ResourceType[] = ["dataset-group", "dataset", "solution", "solution-version"];
+
+/** The world ends here: fixed, so that the same seed gives the same dates on every day. */
+const PRESENT = Date.UTC(2026, 9, 1);
+const DAY = 86_400_000;
+
+const DATASET_KINDS = ["INTERACTIONS", "ITEMS", "USERS", "ACTIONS", "ACTION_INTERACTIONS"] as const;
+const MODELS = ["personalization", "similar-items", "ranking", "popularity"] as const;
+const SOLUTION_RECIPES = [
+  "aws-user-personalization-v2",
+  "aws-similar-items",
+  "aws-personalized-ranking-v2",
+  "aws-popularity-count",
+];
+const RECOMMENDER_RECIPES = {
+  ECOMMERCE: "aws-ecomm-recommended-for-you",
+  VIDEO_ON_DEMAND: "aws-vod-top-picks",
+} as const;
+
+const AUTOMATIC = { trainingMode: "AUTOTRAIN", trainingType: "AUTOMATIC" } as const;
+const MANUAL = { trainingMode: "FULL", trainingType: "MANUAL" } as const;
+const IMPORT_MODES = [{ importMode: "FULL" }, { importMode: "INCREMENTAL" }] as const;
+const RECIPE_DETAILS = new Map(
+  [...SOLUTION_RECIPES, ...Object.values(RECOMMENDER_RECIPES)].map((name) => [
+    name,
+    { recipeArn: `arn:aws:personalize:::recipe/${name}` },
+  ]),
+);
+
+/** Statuses of each type with the share of each after the first; the first takes the rest. */
+const LONG_LIVED = { ACTIVE: 0, "CREATE FAILED": 0.02, "DELETE IN_PROGRESS": 0.006, "CREATE IN_PROGRESS": 0.004 };
+const IMPORTED = { ACTIVE: 0, "CREATE FAILED": 0.05, "CREATE IN_PROGRESS": 0.005, "CREATE PENDING": 0.005 };
+const BATCH = { ACTIVE: 0, "CREATE FAILED": 0.05, "IN PROGRESS": 0.01, PENDING: 0.005 };
+const STATUSES: Record<ResourceType, Record<string, number>> = {
+  "dataset-group": { ACTIVE: 0, "CREATE FAILED": 0.01, "DELETE PENDING": 0.005 },
+  dataset: LONG_LIVED,
+  "dataset-import-job": IMPORTED,
+  "dataset-export-job": IMPORTED,
+  "data-deletion-job": { COMPLETED: 0, FAILED: 0.06, IN_PROGRESS: 0.02, PENDING: 0.01 },
+  "event-tracker": LONG_LIVED,
+  filter: LONG_LIVED,
+  recommender: { ACTIVE: 0, INACTIVE: 0.1, "CREATE FAILED": 0.03, "STOP IN_PROGRESS": 0.01, "START PENDING": 0.005 },
+  solution: LONG_LIVED,
+  "solution-version": { ACTIVE: 0, "CREATE FAILED": 0.04, "CREATE STOPPED": 0.01, "CREATE IN_PROGRESS": 0.005 },
+  campaign: LONG_LIVED,
+  "batch-inference-job": BATCH,
+  "batch-segment-job": BATCH,
+};
+
+/** Types that carry the marks of a stack (`aws:cloudformation:*`); campaigns and event trackers of a stack do not. */
+const STACK_MARKED = new Set<ResourceType>(["dataset-group", "dataset", "solution"]);
+const STACK_MANAGED = new Set<ResourceType>([...STACK_MARKED, "campaign", "event-tracker"]);
+
+/** Kinds of history that teams tag in part only. */
+const JOBS = new Set<ResourceType>(RESOURCE_TYPE_NAMES.filter((type) => type.endsWith("-job")));
+
+/** Name of the seeded schema of a kind of dataset. */
+export function schemaName(kind: string): string {
+  return `${kind.toLowerCase().replaceAll("_", "-")}-schema`;
+}
+
+type Counts = Record<ResourceType, number>;
+
+/** What is special about one resource; the rest is the same for every type. */
+type Draft = {
+  readonly project: Project;
+  readonly name: string;
+  /** Parts of the ARN after the prefix; absent: the name. */
+  readonly parts?: readonly string[];
+  readonly parent: string | null;
+  readonly created_at: number;
+  readonly details?: Readonly<Record<string, unknown>>;
+};
+
+/** The seeded part of a target: any type of it can be made without the others. */
+export class Seeding {
+  readonly counts: Readonly<Counts>;
+  readonly #place: Place;
+  readonly #seed: number;
+  readonly #never_tagged_share: number | null;
+  readonly #projects = new Map<number, Project>();
+  readonly #marked = new Map<string, Tags>();
+
+  /** `size`: how many resources the target has. `never_tagged_share` null: as the habits of teams have it. */
+  constructor(place: Place, seed: number, size: number, never_tagged_share: number | null) {
+    this.#place = place;
+    this.#seed = mix(seed, hashText(`${place.account_id}/${place.region}`));
+    this.#never_tagged_share = never_tagged_share;
+    this.counts = countsOf(size);
+  }
+
+  /** Makes all resources of a type, in the order in which AWS would have created them. */
+  *generate(type: ResourceType): Generator<NewResource> {
+    const draft = this.#drafts[type];
+    for (let k = 0; k < this.counts[type]; k++) yield this.#finish(type, k, draft(k));
+  }
+
+  /** The schemas of the target: one for each kind of dataset. */
+  schemas(): { arn: string; created_at: number; details: Record<string, unknown> }[] {
+    return DATASET_KINDS.map((kind) => {
+      const name = schemaName(kind);
+      const schema = JSON.stringify({
+        type: "record",
+        name: kind,
+        namespace: "com.amazonaws.personalize.schema",
+        fields: [],
+      });
+      return { arn: arnOf(this.#place, "schema", [name]), created_at: PRESENT - 800 * DAY, details: { name, schema } };
+    });
+  }
+
+  #finish(type: ResourceType, k: number, draft: Draft): NewResource {
+    const row = RESOURCE_TYPES[type];
+    const stack = STACK_MANAGED.has(type) ? draft.project.stack : null;
+    const status = statusAt(type, this.#roll(type, "status", k));
+    const [tags, emptied] = this.#tagsFor(type, k, draft);
+    return {
+      arn: arnOf(this.#place, row.arn_prefix, draft.parts ?? [draft.name]),
+      account_id: this.#place.account_id,
+      region: this.#place.region,
+      type,
+      name: draft.name,
+      parent: draft.parent,
+      status,
+      created_at: draft.created_at,
+      updated_at: draft.created_at + Math.floor(this.#roll(type, "updated", k) * 3 * 3_600_000),
+      tags,
+      ever_tagged: tags.size > 0 || emptied,
+      stack,
+      details: draft.details ?? {},
+    };
+  }
+
+  /** The tags, and whether it had some that were taken away. */
+  #tagsFor(type: ResourceType, k: number, { project, details }: Draft): [Tags, boolean] {
+    if (this.#never_tagged_share !== null) {
+      if (this.#roll(type, "never", k) < this.#never_tagged_share) return [NO_TAGS, false];
+      return [this.#mark(type, project, project.tags.size > 0 ? project.tags : project.good_tags), false];
+    }
+    const roll = this.#roll(type, "tags", k);
+    if (details === AUTOMATIC || roll < (JOBS.has(type) ? 0.4 : 0.04))
+      return [this.#mark(type, project, NO_TAGS), false];
+    if (roll > 0.99) return [this.#mark(type, project, NO_TAGS), true];
+    if (roll > 0.97) return [this.#mark(type, project, project.leftovers), false];
+    if (roll > 0.95) return [this.#mark(type, project, project.incomplete), false];
+    return [this.#mark(type, project, project.tags), false];
+  }
+
+  /** Adds the marks of the stack, once for each distinct set: sets are shared. */
+  #mark(type: ResourceType, project: Project, tags: Tags): Tags {
+    if (!STACK_MARKED.has(type) || project.stack_tags.size === 0) return tags;
+    const key = JSON.stringify([...project.stack_tags, ...tags]);
+    const known = this.#marked.get(key);
+    if (known) return known;
+    const marked = new Map([...project.stack_tags, ...tags]);
+    this.#marked.set(key, marked);
+    return marked;
+  }
+
+  #roll(type: ResourceType, what: string, k: number): number {
+    return fraction((this.#seed ^ saltOf(type, what)) >>> 0, k);
+  }
+
+  #project(k: number): Project {
+    const index = k % this.counts["dataset-group"];
+    let project = this.#projects.get(index);
+    if (!project) {
+      project = projectOf(this.#seed, index);
+      this.#projects.set(index, project);
+    }
+    return project;
+  }
+
+  #arn(type: ResourceType, ...parts: string[]): string {
+    return arnOf(this.#place, RESOURCE_TYPES[type].arn_prefix, parts);
+  }
+
+  /** Long-lived things are between a month and two years old. */
+  #age(type: ResourceType, k: number): number {
+    return PRESENT - Math.floor((30 + this.#roll(type, "age", k) * 700) * DAY);
+  }
+
+  /** The k-th of a history that runs weekly, oldest first, spread over the week by its parent. */
+  #weekly(type: ResourceType, k: number, parents: number): number {
+    const rounds = Math.ceil(this.counts[type] / parents);
+    const round = Math.floor(k / parents);
+    const offset = fraction(this.#seed, k % parents);
+    return PRESENT - Math.floor((rounds - round + offset - 0.85) * 7 * DAY);
+  }
+
+  #group(k: number): string {
+    return this.#arn("dataset-group", this.#project(k).name);
+  }
+
+  #datasetKind(k: number): string {
+    return DATASET_KINDS[Math.floor(k / this.counts["dataset-group"]) % DATASET_KINDS.length] ?? DATASET_KINDS[0];
+  }
+
+  #solutionName(k: number): string {
+    const round = Math.floor(k / this.counts["dataset-group"]);
+    const again = Math.floor(round / MODELS.length);
+    return `${this.#project(k).name}-${MODELS[round % MODELS.length] ?? ""}${again === 0 ? "" : `-${again + 1}`}`;
+  }
+
+  #versionArn(k: number): string {
+    return this.#arn("solution-version", this.#solutionName(k % this.counts.solution), hexId(this.#seed, k));
+  }
+
+  #ofDataset(type: ResourceType, k: number, what: string): Draft {
+    const dataset = k % this.counts.dataset;
+    const project = this.#project(dataset);
+    const created_at = this.#weekly(type, k, this.counts.dataset);
+    const kind = this.#datasetKind(dataset);
+    const name = `${project.name}-${kind.toLowerCase().replaceAll("_", "-")}-${what}-${dateOf(created_at)}`;
+    return { project, name, parent: this.#arn("dataset", project.name, kind), created_at };
+  }
+
+  #ofVersion(type: ResourceType, k: number, what: string): Draft {
+    const { solution, "solution-version": versions } = this.counts;
+    // Only as many versions as make whole rounds over the solutions, so that (solution, round) names a job once.
+    const span = Math.min(solution, versions);
+    const version = k % (Math.floor(versions / span) * span);
+    const round = Math.floor(k / span);
+    const created_at = this.#weekly(type, k, span);
+    const name = `${this.#solutionName(version % solution)}-${what}-${round + 1}`;
+    return { project: this.#project(version % solution), name, parent: this.#versionArn(version), created_at };
+  }
+
+  /** A long-lived child of a dataset group, numbered when the group has several. */
+  #ofGroup(type: ResourceType, k: number, what: readonly string[]): Draft {
+    const project = this.#project(k);
+    const round = Math.floor(k / this.counts["dataset-group"]);
+    const again = Math.floor(round / what.length);
+    const name = `${project.name}-${what[round % what.length] ?? ""}${again === 0 ? "" : `-${again + 1}`}`;
+    return { project, name, parent: this.#group(k), created_at: this.#age(type, k) };
+  }
+
+  readonly #drafts: Record<ResourceType, (k: number) => Draft> = {
+    "dataset-group": (k) => {
+      const project = this.#project(k);
+      const details = project.domain ? { domain: project.domain } : {};
+      return { project, name: project.name, parent: null, created_at: this.#age("dataset-group", k), details };
+    },
+    dataset: (k) => {
+      const project = this.#project(k);
+      const kind = this.#datasetKind(k);
+      return {
+        project,
+        name: `${project.name}-${kind.toLowerCase()}`,
+        parts: [project.name, kind],
+        parent: this.#group(k),
+        created_at: this.#age("dataset", k),
+      };
+    },
+    "dataset-import-job": (k) => ({
+      ...this.#ofDataset("dataset-import-job", k, "import"),
+      details: IMPORT_MODES[mix(this.#seed, k) % 4 === 0 ? 1 : 0],
+    }),
+    "dataset-export-job": (k) => this.#ofDataset("dataset-export-job", k, "export"),
+    "data-deletion-job": (k) => {
+      const project = this.#project(k);
+      const created_at = this.#weekly("data-deletion-job", k, this.counts["dataset-group"]);
+      return { project, name: `${project.name}-erasure-${dateOf(created_at)}`, parent: this.#group(k), created_at };
+    },
+    "event-tracker": (k) => ({
+      ...this.#ofGroup("event-tracker", k, ["tracker"]),
+      parts: [hexId(this.#seed ^ saltOf("event-tracker", "id"), k)],
+    }),
+    filter: (k) =>
+      this.#ofGroup("filter", k, ["exclude-purchased", "in-stock", "by-category", "adults-only", "recent"]),
+    recommender: (k) => {
+      const draft = this.#ofGroup("recommender", k, ["for-you", "popular"]);
+      const details = RECIPE_DETAILS.get(RECOMMENDER_RECIPES[draft.project.domain ?? "ECOMMERCE"]) ?? {};
+      return { ...draft, details };
+    },
+    solution: (k) => {
+      const recipe = SOLUTION_RECIPES[Math.floor(k / this.counts["dataset-group"]) % SOLUTION_RECIPES.length] ?? "";
+      return {
+        project: this.#project(k),
+        name: this.#solutionName(k),
+        parent: this.#group(k),
+        created_at: this.#age("solution", k),
+        details: RECIPE_DETAILS.get(recipe) ?? {},
+      };
+    },
+    "solution-version": (k) => {
+      const solution = k % this.counts.solution;
+      const name = this.#solutionName(solution);
+      return {
+        project: this.#project(solution),
+        name,
+        parts: [name, hexId(this.#seed, k)],
+        parent: this.#arn("solution", name),
+        created_at: this.#weekly("solution-version", k, this.counts.solution),
+        details: this.#roll("solution-version", "training", k) < 0.6 ? AUTOMATIC : MANUAL,
+      };
+    },
+    campaign: (k) => {
+      const span = Math.min(this.counts.solution, this.counts["solution-version"]);
+      const solution = k % span;
+      const round = Math.floor(k / span);
+      const name = `${this.#solutionName(solution)}-live${round === 0 ? "" : `-${round + 1}`}`;
+      const latest = this.#roll("campaign", "latest", k) < 0.15;
+      return {
+        project: this.#project(solution),
+        name,
+        parent: latest ? this.#arn("solution", this.#solutionName(solution), "$LATEST") : this.#versionArn(solution),
+        created_at: this.#age("campaign", k),
+      };
+    },
+    "batch-inference-job": (k) => this.#ofVersion("batch-inference-job", k, "batch"),
+    "batch-segment-job": (k) => this.#ofVersion("batch-segment-job", k, "segments"),
+  };
+}
+
+function countsOf(size: number): Record<ResourceType, number> {
+  const enough = size >= ROOTS.length;
+  const parts = apportion(
+    enough ? size : 0,
+    RESOURCE_TYPE_NAMES.map((type) => SHARES[type]),
+  );
+  const counts = Object.fromEntries(RESOURCE_TYPE_NAMES.map((type, i) => [type, parts[i] ?? 0])) as Counts;
+  if (!enough) return { ...counts, "dataset-group": size };
+  for (const root of ROOTS) {
+    if (counts[root] > 0) continue;
+    counts[largestLeaf(counts)]--;
+    counts[root] = 1;
+  }
+  return counts;
+}
+
+function largestLeaf(counts: Counts): ResourceType {
+  const leaves = RESOURCE_TYPE_NAMES.filter((type) => !ROOTS.includes(type) || counts[type] > 1);
+  return leaves.reduce((best, type) => (counts[type] > counts[best] ? type : best));
+}
+
+function statusAt(type: ResourceType, roll: number): string {
+  const [[usual], ...others] = Object.entries(STATUSES[type]) as [[string, number], ...[string, number][]];
+  let sum = 0;
+  for (const [status, share] of others) {
+    sum += share;
+    if (roll < sum) return status;
+  }
+  return usual;
+}
+
+const salts = new Map<string, number>();
+
+function saltOf(type: ResourceType, what: string): number {
+  const key = `${type}/${what}`;
+  let salt = salts.get(key);
+  if (salt === undefined) {
+    salt = hashText(key);
+    salts.set(key, salt);
+  }
+  return salt;
+}
+
+function hexId(seed: number, k: number): string {
+  return mix(seed, k).toString(16).padStart(8, "0");
+}
+
+function dateOf(time: number): string {
+  return new Date(time).toISOString().slice(0, 10).replaceAll("-", "");
+}

@@ -1,0 +1,149 @@
+import type { SandboxAccount } from "./accounts.ts";
+import { MANAGEMENT_ACCOUNT_ID } from "./accounts.ts";
+import type { Json } from "./check-input.ts";
+import { AwsError } from "./error.ts";
+import { hashText } from "./hash.ts";
+import { parseModel } from "./model.ts";
+import { ORGANIZATIONS_MODEL } from "./models/organizations.ts";
+import { readToken, writeToken } from "./page-token.ts";
+import type { Context, Handler, Service } from "./service.ts";
+
+const ORGANIZATION_ID = "o-sandbox0001";
+const ROOT_ID = "r-sb01";
+const ARN = `arn:aws:organizations::${MANAGEMENT_ACCOUNT_ID}`;
+/** The most that a page holds. */
+const MAX_PAGE = 20;
+
+const OPERATIONS: Record<string, Handler> = {
+  DescribeOrganization: () => ({
+    Organization: {
+      Id: ORGANIZATION_ID,
+      Arn: `${ARN}:organization/${ORGANIZATION_ID}`,
+      FeatureSet: "ALL",
+      MasterAccountArn: `${ARN}:account/${ORGANIZATION_ID}/${MANAGEMENT_ACCOUNT_ID}`,
+      MasterAccountId: MANAGEMENT_ACCOUNT_ID,
+      MasterAccountEmail: "aws-management@example.com",
+      AvailablePolicyTypes: [],
+    },
+  }),
+  ListAccounts: (input, context) =>
+    page("ListAccounts", "Accounts", context.world.accounts.map(accountView), input, context),
+  DescribeAccount(input, context) {
+    return { Account: accountView(accountOf(String(input.AccountId), context)) };
+  },
+  ListRoots: (input, context) => {
+    const root = { Id: ROOT_ID, Arn: `${ARN}:root/${ORGANIZATION_ID}/${ROOT_ID}`, Name: "Root", PolicyTypes: [] };
+    return page("ListRoots", "Roots", [root], input, context);
+  },
+  ListOrganizationalUnitsForParent(input, context) {
+    const parent = String(input.ParentId);
+    const unit = unitOf(parent, context);
+    const units = unit === null ? unitNames(context).map(unitView) : [];
+    return page(`ListOrganizationalUnitsForParent ${parent}`, "OrganizationalUnits", units, input, context);
+  },
+  DescribeOrganizationalUnit(input, context) {
+    const unit = unitOf(String(input.OrganizationalUnitId), context);
+    return { OrganizationalUnit: unitView(unit ?? "") };
+  },
+  ListAccountsForParent(input, context) {
+    const parent = String(input.ParentId);
+    const unit = unitOf(parent, context);
+    const accounts = context.world.accounts.filter((account) => account.unit === unit).map(accountView);
+    return page(`ListAccountsForParent ${parent}`, "Accounts", accounts, input, context);
+  },
+  ListParents(input, context) {
+    const child = String(input.ChildId);
+    const unit = child.startsWith("ou-") ? null : accountOf(child, context).unit;
+    if (child.startsWith("ou-")) unitOf(child, context);
+    const parent = unit === null ? { Id: ROOT_ID, Type: "ROOT" } : { Id: unitId(unit), Type: "ORGANIZATIONAL_UNIT" };
+    return page(`ListParents ${child}`, "Parents", [parent], input, context);
+  },
+};
+
+/** Only the management account may ask. */
+function restricted(operation: string, handler: Handler): Handler {
+  return (input, context) => {
+    if (context.caller.account_id !== MANAGEMENT_ACCOUNT_ID && operation !== "DescribeOrganization") {
+      throw new AwsError("AccessDeniedException", "You don't have permissions to access this resource.");
+    }
+    return handler(input, context);
+  };
+}
+
+function page(question: string, list_key: string, all: Json[], input: Json, { caller }: Context): Json {
+  const token = input.NextToken;
+  const start = typeof token === "string" ? readToken(caller, question, token) : 0;
+  if (typeof start !== "number") {
+    throw new AwsError("InvalidInputException", "The NextToken is not valid.", 400, { Reason: "INVALID_NEXT_TOKEN" });
+  }
+  const end = start + Number(input.MaxResults ?? MAX_PAGE);
+  const next = end < all.length ? { NextToken: writeToken(caller, question, end) } : {};
+  return { [list_key]: all.slice(start, end), ...next };
+}
+
+function accountView(account: SandboxAccount): Json {
+  const path = account.unit === null ? ROOT_ID : `${ROOT_ID}/${unitId(account.unit)}`;
+  return {
+    Id: account.id,
+    Arn: `${ARN}:account/${ORGANIZATION_ID}/${account.id}`,
+    Email: account.email,
+    Name: account.name,
+    State: account.state,
+    Status: account.state,
+    Paths: [`${ORGANIZATION_ID}/${path}/${account.id}/`],
+    JoinedMethod: account.unit === null ? "INVITED" : "CREATED",
+    JoinedTimestamp: account.joined_at.getTime() / 1000,
+  };
+}
+
+function accountOf(id: string, { world }: Context): SandboxAccount {
+  const account = world.accounts.find((each) => each.id === id);
+  if (account) return account;
+  throw new AwsError("AccountNotFoundException", `You specified an account that doesn't exist.`);
+}
+
+function unitNames({ world }: Context): string[] {
+  return [...new Set(world.accounts.flatMap((account) => account.unit ?? []))].sort();
+}
+
+function unitId(name: string): string {
+  return `ou-${ROOT_ID.slice(2)}-${hashText(name).toString(16).padStart(8, "0")}`;
+}
+
+function unitView(name: string): Json {
+  return {
+    Id: unitId(name),
+    Arn: `${ARN}:ou/${ORGANIZATION_ID}/${unitId(name)}`,
+    Name: name,
+    Path: `${ORGANIZATION_ID}/${ROOT_ID}/${unitId(name)}/`,
+  };
+}
+
+/** The name of the unit with an id; null for the root. */
+function unitOf(id: string, context: Context): string | null {
+  if (id === ROOT_ID) return null;
+  const unit = unitNames(context).find((name) => unitId(name) === id);
+  if (unit !== undefined) return unit;
+  throw id.startsWith("ou-")
+    ? new AwsError("OrganizationalUnitNotFoundException", "You specified an organizational unit that doesn't exist.")
+    : new AwsError("ParentNotFoundException", "You specified a parent that doesn't exist.");
+}
+
+/** AWS Organizations, as the management account sees it. */
+export const ORGANIZATIONS: Service = {
+  signing_name: "organizations",
+  protocol: "json",
+  prefix: "AWSOrganizationsV20161128",
+  iam_prefix: "organizations",
+  model: parseModel(ORGANIZATIONS_MODEL),
+  operations: Object.fromEntries(
+    Object.entries(OPERATIONS).map(([name, handler]) => [name, restricted(name, handler)]),
+  ),
+  errors: {
+    constraint: { name: "InvalidInputException", status: 400 },
+    throttle: { name: "TooManyRequestsException", status: 400 },
+    internal: { name: "ServiceException", status: 500 },
+    denied: { name: "AccessDeniedException", status: 400 },
+    unknown_operation: { name: "UnknownOperationException", status: 400 },
+  },
+};
