@@ -35,13 +35,10 @@ export async function autoRemediate(
 
   const draft = await draftFor(deps, scan_id);
   const { within, beyond } = cutToBudgets(draft, spending);
-  counts = addCounts(counts, {
-    ...NO_COUNTS,
-    planned: draft.blocked.length + beyond,
-    blocked: draft.blocked.length + beyond,
-  });
   const about = { mode: "auto", policy_set_id: set.id, scan_id, actor: ACTOR, now: now() } as const;
-  const plan = await createPlan(database, { ...draft, actions: within, blocked: [] }, about);
+  const plan = await createPlan(database, { ...draft, actions: within }, about);
+  const untried = beyond + (plan ? 0 : draft.blocked.length);
+  counts = addCounts(counts, { ...NO_COUNTS, planned: untried, blocked: untried });
   if (!plan) return counts;
   await approvePlan(database, plan.id, { hash: plan.hash, actor: ACTOR, now: now() });
   const result = await applyWithin(deps, spending, plan.id, ACTOR, signal);

@@ -1,0 +1,158 @@
+import { createInterface } from "node:readline/promises";
+import { Command } from "commander";
+import { UsageError } from "../config.ts";
+import { applyPlan, type ApplyDeps, type ApplyResult } from "../remediation/aws/apply.ts";
+import { formatActions, formatCounts, resourceName, sensitiveKeys } from "../remediation/plan-text.ts";
+import { explainRefusal } from "../remediation/refusal.ts";
+import { approvePlan, loadPlan } from "../remediation/store.ts";
+import { withContext } from "./context.ts";
+import { EXIT } from "./exit.ts";
+
+const HELP = `
+Each resource is read before it is written and read again after. What someone else changed since the plan is left alone.
+Interrupted, or stopped by a budget: apply the same plan again, and it goes on.
+In a terminal it asks first; elsewhere the command itself is the approval.
+
+Exit codes: 0 done; 2 the plan cannot be applied, nothing was done; 3 an action is in conflict, failed or blocked.
+
+Example:
+  tagwarden apply 019aaf00-0000-7000-8000-000000000000`;
+
+/** What the body of the command works with beside what applying needs. */
+type CommandDeps = ApplyDeps & {
+  readonly actor: string;
+  readonly out: (text: string) => void;
+  readonly color: boolean;
+  /** Asks a person; null: nobody is there to ask. */
+  readonly confirm: ((question: string) => Promise<boolean>) | null;
+  readonly signal?: AbortSignal;
+};
+
+/** `tagwarden apply`: makes the changes of a plan, each verified. */
+export function applyCommand(): Command {
+  return new Command("apply")
+    .argument("<plan>", "id of a plan")
+    .description("Make the changes of a plan, each verified by reading it back.")
+    .option("--yes", "do not ask")
+    .option(
+      "--json",
+      "print {plan_id, outcome, planned, verified, unchanged, conflict, failed, blocked, skipped, remaining, stopped}",
+    )
+    .addHelpText("after", HELP)
+    .action((id: string, options: { yes?: boolean; json?: boolean }) =>
+      withContext("apply", async (context) => {
+        const { database, kind } = await context.database();
+        const set = await context.activePolicies();
+        const progress = progressOf(process.stderr);
+        const isInteractive = process.stdin.isTTY && process.stderr.isTTY && !options.yes && !options.json;
+        process.exitCode = await apply(
+          {
+            database,
+            set,
+            aws: await context.aws(),
+            actor: await context.actor(),
+            now: context.now,
+            budgets: context.config.remediation,
+            alone: kind === "pglite",
+            onStep: progress.onStep,
+            onWait: (milliseconds) => {
+              process.stderr.write(
+                `Another run may hold this plan; waiting up to ${Math.ceil(milliseconds / 1000)} s for it.\n`,
+              );
+            },
+            out: (text) => {
+              progress.end();
+              process.stdout.write(text);
+            },
+            color: process.stdout.isTTY && !process.env["NO_COLOR"],
+            confirm: isInteractive ? ask : null,
+            signal: context.signal,
+          },
+          id,
+          options,
+        );
+      }),
+    );
+}
+
+/** Shows a plan, asks when someone is there, approves and applies it. Returns the exit code; throws UsageError when refused. */
+export async function apply(deps: CommandDeps, id: string, options: { json?: boolean }): Promise<number> {
+  const { database, set, actor, now, out, color, confirm, signal } = deps;
+  const loaded = await loadPlan(database, id);
+  if (!loaded) throw new UsageError(explainRefusal("not_found", id));
+  const { plan, actions } = loaded;
+  const text = { color, isSensitive: sensitiveKeys(set) };
+  if (plan.state === "proposed") {
+    const waiting = actions.filter(({ state }) => state === "planned");
+    if (confirm) {
+      out(formatActions(waiting, text));
+      if (!(await confirm(`Change the tags of ${count(waiting.length)}? [y/N] `))) {
+        out("Nothing was written.\n");
+        return EXIT.no;
+      }
+    } else if (!options.json) out(`Plan ${id}: ${count(waiting.length)} to change.\n`);
+    const approved = await approvePlan(database, id, { hash: plan.hash, actor, now: now() });
+    if (approved.outcome !== "done") throw new UsageError(explainRefusal(approved.outcome, id));
+  }
+  const result = await applyPlan(deps, id, actor, signal);
+  if (result.outcome === "refused") {
+    if (result.reason !== "in_progress") throw new UsageError(explainRefusal(result.reason, id));
+    out(`${explainRefusal(result.reason, id)}\n`);
+    return EXIT.incomplete;
+  }
+  if (options.json) {
+    const { counts, outcome, remaining, stopped } = result;
+    out(`${JSON.stringify({ plan_id: id, outcome, ...counts, remaining, stopped }, null, 2)}\n`);
+  } else await printResult(deps, id, result, text);
+  const { conflict, failed, blocked } = result.counts;
+  return conflict + failed + blocked > 0 ? EXIT.incomplete : EXIT.done;
+}
+
+async function printResult(
+  { database, out }: CommandDeps,
+  id: string,
+  result: Exclude<ApplyResult, { outcome: "refused" }>,
+  text: { color: boolean; isSensitive: (key: string) => boolean },
+): Promise<void> {
+  if (result.outcome === "nothing_to_do") out(`Plan ${id} was already applied: nothing was written now.\n`);
+  const { actions = [] } = (await loadPlan(database, id)) ?? {};
+  const troubled = actions.filter(({ state }) => ["conflict", "failed", "blocked", "intended"].includes(state));
+  if (troubled.length > 0) out(`${formatActions(troubled, text)}\n`);
+  out(formatCounts(result.counts, text));
+  if (result.outcome === "stopped") {
+    out(
+      `Stopped${result.stopped ? `: ${result.stopped}` : ""}. ${count(result.remaining)} left; to go on: tagwarden apply ${id}\n`,
+    );
+  }
+}
+
+async function ask(question: string): Promise<boolean> {
+  const prompt = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(es)?$/i.test((await prompt.question(question)).trim());
+  } finally {
+    prompt.close();
+  }
+}
+
+/** One line that is written over itself, on a terminal only. */
+function progressOf(stream: NodeJS.WriteStream): { onStep: NonNullable<ApplyDeps["onStep"]>; end: () => void } {
+  if (!stream.isTTY) return { onStep: () => {}, end: () => {} };
+  let done = 0;
+  return {
+    onStep: (step, action) => {
+      if (step === "ended") done++;
+      if (step === "ended" || step === "writing") {
+        const line = `Applying: ${done} done, ${resourceName(action.arn)}`;
+        stream.write(`\r${line.slice(0, (stream.columns || 80) - 1)}\u001b[K`);
+      }
+    },
+    end: () => {
+      if (done > 0) stream.write("\r\u001b[K");
+    },
+  };
+}
+
+function count(resources: number): string {
+  return `${resources} ${resources === 1 ? "resource" : "resources"}`;
+}

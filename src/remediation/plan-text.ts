@@ -1,0 +1,143 @@
+import type { PolicySet } from "../policy/load.ts";
+import type { RemediationCounts } from "./counts.ts";
+import type { Action, Review } from "./plan.ts";
+import type { ActionState, TagChange } from "./schema.ts";
+
+const MASKED = "***";
+
+/** Shown in place of a value that is not there. */
+const ABSENT = "(absent)";
+
+/** How text is made for one reader. */
+export type TextOptions = {
+  readonly color: boolean;
+  /** Whether the values of a key must not be shown. */
+  readonly isSensitive: (key: string) => boolean;
+};
+
+/** Which keys hold values that some rule marks `sensitive: true`. */
+export function sensitiveKeys(set: PolicySet): (key: string) => boolean {
+  const rules = set.policies.flatMap((policy) => policy.rules).filter((rule) => rule.sensitive);
+  const keys = new Set(rules.flatMap((rule) => (rule.about === "key" ? [rule.key, ...rule.aliases] : [])));
+  const patterns = rules.flatMap((rule) => (rule.about === "forbidden" ? [rule.forbids] : []));
+  return (key) => keys.has(key) || patterns.some((forbids) => forbids(key));
+}
+
+/** The changes with values masked where they are sensitive; null, for absent, stays. */
+export function maskChanges(changes: readonly TagChange[], isSensitive: (key: string) => boolean): TagChange[] {
+  return changes.map(({ key, before, after }) =>
+    isSensitive(key)
+      ? { key, before: before === null ? null : MASKED, after: after === null ? null : MASKED }
+      : { key, before, after },
+  );
+}
+
+type Shown = Pick<Action, "account_id" | "region" | "arn" | "changes" | "reasons"> & {
+  readonly protected?: boolean;
+  /** Left out where all are planned. */
+  readonly state?: ActionState;
+  readonly note?: string | null;
+};
+
+/** Every resource with the before and after of its keys, in aligned columns, grouped by account and region. */
+export function formatActions(actions: readonly Shown[], options: TextOptions): string {
+  const paint = painter(options.color);
+  const lines: string[] = [];
+  let place = "";
+  for (const action of actions) {
+    const here = `${action.account_id} ${action.region}`;
+    if (here !== place) lines.push(...(place === "" ? [] : [""]), paint("bold", here));
+    place = here;
+    const rules = [...new Set(action.reasons.map(({ policy_id, rule_id }) => `${policy_id}/${rule_id}`))].join(", ");
+    const state =
+      action.state === undefined || action.state === "planned" ? "" : `  ${paint(toneOf(action.state), action.state)}`;
+    lines.push(
+      `  ${resourceName(action.arn)}${state}  ${paint("dim", rules)}${action.protected ? paint("dim", " (protected)") : ""}`,
+    );
+    lines.push(...formatChanges(action.changes, options).map((line) => `    ${line}`));
+    if (action.note) lines.push(`    ${printable(action.note)}`);
+  }
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+function formatChanges(changes: readonly TagChange[], { color, isSensitive }: TextOptions): string[] {
+  const paint = painter(color);
+  const rows = maskChanges(changes, isSensitive).map(({ key, before, after }) => ({
+    key: printable(key),
+    before: before === null ? ABSENT : value(before),
+    after: after === null ? ABSENT : value(after),
+    sign: before === null ? "+" : after === null ? "-" : "~",
+  }));
+  const width = (name: "key" | "before") => Math.max(...rows.map((row) => widthOf(row[name])));
+  return rows.map(({ key, before, after, sign }) => {
+    const line = `${sign} ${pad(key, width("key"))}  ${pad(before, width("before"))} → ${after}`;
+    return paint(sign === "+" ? "green" : sign === "-" ? "red" : "yellow", line);
+  });
+}
+
+/** What needs a person, grouped by why, so that the same reason is read once. */
+export function formatReview(review: readonly Review[], { color }: Pick<TextOptions, "color">): string {
+  const paint = painter(color);
+  const groups = Map.groupBy(review, (one) => `${one.policy_id}/${one.rule_id}: ${one.reason}`);
+  return [...groups]
+    .map(([reason, members]) => {
+      const shown = members.slice(0, 10).map((one) => `    ${one.account_id} ${one.region} ${resourceName(one.arn)}\n`);
+      const more = members.length > 10 ? `    … and ${members.length - 10} more\n` : "";
+      return `  ${paint("yellow", printable(reason))}\n${shown.join("")}${more}`;
+    })
+    .join("");
+}
+
+const OUTCOMES: readonly (readonly [Exclude<keyof RemediationCounts, "planned">, string])[] = [
+  ["verified", "written, and read back as planned"],
+  ["unchanged", "already as planned"],
+  ["conflict", "someone else changed it since the plan; left alone"],
+  ["failed", "tried, and not seen as planned"],
+  ["blocked", "may not or could not be tried"],
+  ["skipped", "no longer asked for"],
+];
+
+/** The counts of a plan, a line each; what did not happen is left out. */
+export function formatCounts(counts: RemediationCounts, { color }: Pick<TextOptions, "color">): string {
+  const paint = painter(color);
+  return OUTCOMES.filter(([name]) => counts[name] > 0)
+    .map(
+      ([name, meaning]) => `${String(counts[name]).padStart(6)} ${paint(toneOf(name), name.padEnd(9))}  ${meaning}\n`,
+    )
+    .join("");
+}
+
+/** The last part of an ARN, which says type and name. */
+export function resourceName(arn: string): string {
+  return printable(arn.split(":").slice(5).join(":") || arn);
+}
+
+/** Quoted where spaces or nothing would not be seen. */
+function value(text: string): string {
+  return text === "" || text !== text.trim() || text === ABSENT ? JSON.stringify(text) : printable(text);
+}
+
+/** Takes out what could move the cursor or turn the direction of writing. */
+function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "�");
+}
+
+function widthOf(text: string): number {
+  return Array.from(text).length;
+}
+
+function pad(text: string, width: number): string {
+  return text + " ".repeat(Math.max(0, width - widthOf(text)));
+}
+
+type Tone = "bold" | "dim" | "green" | "red" | "yellow";
+const CODES: Record<Tone, number> = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 };
+
+function painter(color: boolean): (tone: Tone, text: string) => string {
+  return (tone, text) => (color && text !== "" ? `\u001b[${CODES[tone]}m${text}\u001b[0m` : text);
+}
+
+function toneOf(state: ActionState): Tone {
+  if (state === "verified" || state === "unchanged") return "green";
+  return state === "conflict" || state === "failed" ? "red" : "yellow";
+}
