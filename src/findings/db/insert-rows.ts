@@ -44,7 +44,7 @@ export function orReplace(table: PgTable, key: PgColumn): SQL {
 /** A list of texts as one parameter, for `= any(…)`. Drizzle would spread an array over a parameter for each. */
 export function textArray(values: readonly string[]): SQL {
   const literal = `{${values.map((value) => `"${value.replace(/["\\]/g, "\\$&")}"`).join(",")}}`;
-  return sql`${literal}::text::text[]`;
+  return sql`${literal}::text[]`;
 }
 
 function writableColumns(table: PgTable): PgColumn[] {
