@@ -4,8 +4,8 @@ import { secureHeaders } from "hono/secure-headers";
 import { randomUUID } from "node:crypto";
 import { ProblemError } from "./problem.ts";
 
-/** What each request carries: its id, which errors and the log name. */
-export type HttpEnv = { Variables: { request_id: string } };
+/** What each request carries: its id, which errors and the log name; and, from the server, whether it is bound to loopback. */
+export type HttpEnv = { Variables: { request_id: string }; Bindings: { loopback_only?: boolean } };
 
 const BODY_LIMIT_BYTES = 1_000_000;
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
@@ -41,17 +41,12 @@ export const securityHeaders = secureHeaders({
  * Bound to the loopback interface, the server answers only for loopback names: a web page whose name is made to resolve
  * to 127.0.0.1 (DNS rebinding) sends its own name.
  */
-export function hostCheck(loopback_only: boolean) {
-  return createMiddleware<HttpEnv>(async (c, next) => {
-    if (loopback_only && !LOOPBACK_NAMES.has(new URL(c.req.url).hostname)) {
-      throw new ProblemError(
-        "wrong-host",
-        "The server is bound to the loopback interface: use localhost or 127.0.0.1.",
-      );
-    }
-    await next();
-  });
-}
+export const hostCheck = createMiddleware<HttpEnv>(async (c, next) => {
+  if (c.env?.loopback_only === true && !LOOPBACK_NAMES.has(new URL(c.req.url).hostname)) {
+    throw new ProblemError("wrong-host", "The server is bound to the loopback interface: use localhost or 127.0.0.1.");
+  }
+  await next();
+});
 
 /**
  * Refuses what another site's page makes a browser send. Sec-Fetch-Site decides where the browser sends it, else Origin;

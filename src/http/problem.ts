@@ -3,7 +3,7 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { HTTPException } from "hono/http-exception";
 import type { ZodError } from "zod";
 import { UsageError } from "../config.ts";
-import { nearestWord } from "../tags/spelling.ts";
+import { PageTokenError } from "../reports/page.ts";
 
 /** Every problem that the API answers with; the name is the last part of its `type`. Documented in docs/api.md. */
 export const PROBLEMS = {
@@ -59,24 +59,13 @@ export function problemResponse(c: Context, error: ProblemError, instance: strin
   return c.body(JSON.stringify(body), body.status, { "Content-Type": "application/problem+json" });
 }
 
-/** What zod found, as a problem: an unknown parameter is named, with the nearest valid one. */
-export function fromZodError(
-  error: ZodError,
-  where: "query" | "body" | "path" | "header",
-  valid: readonly string[],
-): ProblemError {
-  const items: ProblemItem[] = [];
-  let unknown = false;
-  for (const issue of error.issues) {
-    if (issue.code === "unrecognized_keys") {
-      unknown ||= where === "query";
-      for (const key of issue.keys) items.push({ pointer: key, detail: unknownWord(key, valid) });
-    } else if (issue.code === "invalid_value") {
-      items.push({ pointer: pointerOf(issue.path), detail: `${issue.message}.` });
-    } else {
-      items.push({ pointer: pointerOf(issue.path), detail: issue.message });
-    }
-  }
+/** What zod found, as a problem. */
+export function fromZodError(error: ZodError, where: string): ProblemError {
+  const unknown = where === "query" && error.issues.some((issue) => issue.code === "unrecognized_keys");
+  const items = error.issues.map((issue) => ({
+    pointer: issue.code === "unrecognized_keys" ? issue.keys.join(", ") : issue.path.map(String).join("/"),
+    detail: issue.message,
+  }));
   const detail = items.map((item) => (item.pointer === "" ? item.detail : `${item.pointer}: ${item.detail}`)).join(" ");
   return new ProblemError(unknown ? "unknown-parameter" : "validation-failed", detail, items);
 }
@@ -89,12 +78,19 @@ export function problemOf(error: unknown): ProblemError {
     return new ProblemError("validation-failed", error.message || "The request cannot be read.");
   }
   if (error instanceof UsageError) return new ProblemError("request-refused", error.message);
+  if (error instanceof PageTokenError) return new ProblemError("page-token-mismatch", `${error.message}.`);
   const codes = errorCodes(error);
   if (codes.some((code) => code === "57014")) {
     return new ProblemError("query-timeout", "The query was cancelled because it took too long. Narrow the filters.");
   }
   if (codes.some((code) => DATABASE_DOWN.test(code))) {
     return new ProblemError("dependency-down", "The database does not answer. Try again in a moment.");
+  }
+  if (codes.some((code) => BAD_VALUE.test(code))) {
+    return new ProblemError(
+      "validation-failed",
+      "A value in the request cannot be read; a page token has to be sent back unchanged.",
+    );
   }
   return new ProblemError(
     "internal",
@@ -106,6 +102,9 @@ export function problemOf(error: unknown): ProblemError {
 const DATABASE_DOWN =
   /^(ECONNREFUSED|ECONNRESET|EPIPE|ENOTFOUND|ETIMEDOUT|EHOSTUNREACH|CONNECTION_(CLOSED|ENDED|DESTROYED)|CONNECT_TIMEOUT|08...|57P..|53300)$/;
 
+/** PostgreSQL: a value that is no timestamp, no number, no valid text. Only values of requests are cast. */
+const BAD_VALUE = /^22(003|007|008|021|P02)$/;
+
 function errorCodes(error: unknown): string[] {
   const codes: string[] = [];
   let current: unknown = error;
@@ -114,15 +113,4 @@ function errorCodes(error: unknown): string[] {
     current = current.cause;
   }
   return codes;
-}
-
-/** Says that a word is unknown, and which valid word it may have meant. */
-function unknownWord(word: string, valid: readonly string[]): string {
-  const near = nearestWord(word, valid);
-  if (near !== null) return `There is no such name here. Did you mean ${near}?`;
-  return valid.length === 0 ? "There is no such name here." : `There is no such name here. Known: ${valid.join(", ")}.`;
-}
-
-function pointerOf(path: readonly PropertyKey[]): string {
-  return path.map(String).join("/");
 }

@@ -12,14 +12,16 @@ export type HttpServer = {
 };
 
 const GRACE_MS = 5_000;
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/;
 
 /** Listens. Throws when the address is taken or not ours, with Node's error as the cause. */
 export async function serveApp(
   app: Pick<Hono<HttpEnv>, "fetch">,
   address: { host: string; port: number },
 ): Promise<HttpServer> {
+  const loopback_only = LOOPBACK.test(address.host);
   const server = createAdaptorServer({
-    fetch: app.fetch,
+    fetch: (request) => app.fetch(request, { loopback_only }),
     serverOptions: {
       // Longer than the 60 s after which common load balancers drop an idle connection, so it is they who do.
       keepAliveTimeout: 75_000,

@@ -34,28 +34,24 @@ export type World = {
 export async function seedWorld(database: Database, size = 10): Promise<World> {
   const scan_id = uuidv7(before(1));
   const set = "a".repeat(64);
-  await database
-    .insert(policy_sets)
-    .values({
-      id: set,
-      created_at: before(500),
-      files: [],
-      active: true,
-      activated_at: before(500),
-      activated_by: "test",
-    });
-  await database
-    .insert(policy_rules)
-    .values(
-      RULES.map((rule, position) => ({
-        ...rule,
-        policy_set_id: set,
-        position,
-        title: "Every resource can be billed to a team",
-        owner: "finops@example.com",
-        sensitive: false,
-      })),
-    );
+  await database.insert(policy_sets).values({
+    id: set,
+    created_at: before(500),
+    files: [],
+    active: true,
+    activated_at: before(500),
+    activated_by: "test",
+  });
+  await database.insert(policy_rules).values(
+    RULES.map((rule, position) => ({
+      ...rule,
+      policy_set_id: set,
+      position,
+      title: "Every resource can be billed to a team",
+      owner: "finops@example.com",
+      sensitive: false,
+    })),
+  );
   await database.insert(scans).values({
     id: scan_id,
     state: "partial",

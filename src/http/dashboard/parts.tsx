@@ -163,3 +163,19 @@ function segmentWidths(values: readonly number[]): number[] {
   const sum = raw.reduce((all, width) => all + width, 0);
   return raw.map((width) => (width / sum) * 1000);
 }
+
+/** An account by its name, where one is known, and always by its number. */
+export function AccountName(props: { id: string; names: ReadonlyMap<string, string>; inline?: boolean }) {
+  const name = props.names.get(props.id);
+  if (name === undefined) return <span class="nowrap">{props.id}</span>;
+  return props.inline === true ? (
+    <>
+      {name} ({props.id})
+    </>
+  ) : (
+    <>
+      {name}
+      <span class="sub">{props.id}</span>
+    </>
+  );
+}

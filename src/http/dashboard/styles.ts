@@ -164,6 +164,19 @@ pre { margin: 0; padding: .7rem .85rem; background: var(--raised); border: 1px s
 .matrix thead th:not(:first-child) { white-space: normal; min-width: 5.2rem; vertical-align: bottom; text-align: center; }
 .letter { display: inline-grid; place-items: center; min-width: 2.4rem; padding: .1rem .4rem; border-radius: 6px; border: 1px solid var(--line); font-weight: 640; font-size: .84rem; background: var(--raised); color: var(--text); text-decoration: none; }
 .l-bad { border: 2px solid var(--noncompliant); } .l-busy { border: 2px dashed var(--accent); } .l-good { border-bottom: 3px solid var(--compliant); } .l-unsure { border: 2px dotted var(--strong-line); }
+.card { display: flow-root; }
+.card-foot { margin-top: 1.1rem; padding-top: 1.1rem; border-top: 1px solid var(--line); }
+.pad { padding: .6rem 1.25rem 1rem; }
+.in-card { margin-bottom: 1rem; } .in-details { margin-top: .8rem; } .after { margin-top: .9rem; }
+.hero-title { font-size: 1.05rem; font-weight: 650; margin-bottom: .9rem; }
+.hero-foot { margin-top: 1rem; }
+.w-name { min-width: 11rem; }
+.fix { display: grid; gap: .35rem; grid-template-columns: minmax(0, 1fr); }
+.check { display: inline-flex; align-items: center; gap: .45rem; }
+.check input { width: 1.1rem; min-height: 1.1rem; accent-color: var(--accent); }
+.progress { width: 100%; height: 8px; margin-top: .6rem; accent-color: var(--info-line); }
+summary { cursor: pointer; color: var(--accent); font-weight: 560; }
+abbr { text-decoration: underline dotted; text-underline-offset: 3px; cursor: help; }
 @media (prefers-reduced-motion: no-preference) { .legend a, button, .button, .nav a { transition: background-color .12s, border-color .12s; } }
 @media print { .top, .filters, .actions, .skip { display: none; } body { background: #fff; } }
 `;

@@ -1,0 +1,65 @@
+import type { Context } from "hono";
+import { methodNotAllowed } from "hono/method-not-allowed";
+import { log } from "../log.ts";
+import { dashboard, errorPage } from "./dashboard/pages.tsx";
+import type { HttpDeps } from "./deps.ts";
+import { crossSiteCheck, type HttpEnv, hostCheck, jsonOnly, limitBody, requestId, securityHeaders } from "./guard.ts";
+import { openApiDocument } from "./openapi.ts";
+import { ProblemError, problemOf, problemResponse } from "./problem.ts";
+import { apiRouter } from "./router.ts";
+import { complianceRoutes } from "./routes/compliance.ts";
+import { findingRoutes } from "./routes/findings.ts";
+import { healthRoutes } from "./routes/health.ts";
+import { resourceRoutes } from "./routes/resources.ts";
+import { scanRoutes } from "./routes/scans.ts";
+
+/** The API under /api/v1, health and the API's description beside it, and the dashboard on all other paths. */
+export function createApp(deps: HttpDeps) {
+  const app = apiRouter();
+  app.use(requestId, securityHeaders, hostCheck, crossSiteCheck, limitBody);
+  app.use("/api/*", jsonOnly, async (c, next) => {
+    await next();
+    c.header("Cache-Control", "private, no-cache");
+  });
+  app.use(
+    methodNotAllowed({
+      app,
+      onMethodNotAllowed: (c, methods) => {
+        const allow = methods.join(", ");
+        c.header("Allow", allow);
+        return problemResponse(
+          c,
+          new ProblemError("method-not-allowed", `Allowed here: ${allow}.`),
+          c.get("request_id"),
+        );
+      },
+    }),
+  );
+
+  app.route("/", healthRoutes(deps));
+  for (const routes of [findingRoutes, resourceRoutes, scanRoutes, complianceRoutes])
+    app.route("/api/v1", routes(deps));
+  app.get("/openapi.json", (c) => c.json(openApiDocument(app)));
+  app.route("/", dashboard(deps));
+
+  app.notFound((c) => answerProblem(deps, c, new ProblemError("not-found", "There is nothing at this address.")));
+  app.onError((error, c) => {
+    const problem = problemOf(error);
+    if (
+      problem.problem === "internal" ||
+      problem.problem === "dependency-down" ||
+      problem.problem === "query-timeout"
+    ) {
+      const { method } = c.req;
+      log.error({ request_id: c.get("request_id"), method, route: c.req.routePath, err: error }, "request failed");
+    }
+    return answerProblem(deps, c, problem);
+  });
+  return app;
+}
+
+/** The API answers with problem details, the pages with a page. */
+function answerProblem(deps: HttpDeps, c: Context<HttpEnv>, problem: ProblemError): Response | Promise<Response> {
+  const page = !/^\/(api|assets|livez|readyz|openapi\.json)(\/|$)/.test(c.req.path);
+  return page ? errorPage(deps, c, problem) : problemResponse(c, problem, c.get("request_id"));
+}

@@ -1,0 +1,404 @@
+import type { Child } from "hono/jsx";
+import type { Basis, BreakdownRow, Compliance, RuleRow, ScanRow, UnitRow } from "../../reports/store.ts";
+import type { Severity } from "../../policy/verdict.ts";
+import { Head } from "./layout.tsx";
+import { link } from "./links.ts";
+import { AccountName, Chip, CountLink, FourBar, Percent, SizeBar, Swatch, Time } from "./parts.tsx";
+import { LatestScan, RunningScan, ScanNow } from "./scan-status.tsx";
+import { count, percent, plural, title } from "./words.ts";
+
+export type OverviewData = {
+  readonly compliance: Compliance;
+  readonly basis: Basis;
+  readonly severities: Record<Severity, number>;
+  readonly by_type: readonly BreakdownRow[];
+  readonly by_account: readonly BreakdownRow[];
+  readonly by_key: readonly BreakdownRow[];
+  readonly rules: readonly RuleRow[];
+  readonly incomplete: readonly UnitRow[];
+  readonly latest: ScanRow | null;
+  readonly active: ScanRow | null;
+  readonly names: ReadonlyMap<string, string>;
+  readonly now: Date;
+};
+
+const PARTS = ["compliant", "noncompliant", "exempt", "unknown"] as const;
+const SEVERITIES_DOWN = ["critical", "high", "medium", "low"] as const;
+
+/** The first page: how compliant everything is, whether that can be trusted, and where it is not. */
+export function Overview(props: { data: OverviewData }) {
+  const { data } = props;
+  if (data.basis.newest_listed_at === null) return <NothingYet data={data} />;
+  return (
+    <>
+      {data.active === null ? null : <RunningScan scan={data.active} now={data.now} />}
+      <Incomplete data={data} />
+      <div class="grid grid-hero">
+        <Hero data={data} />
+        <LatestScan scan={data.latest} now={data.now} busy={data.active !== null} />
+      </div>
+      <div class="grid grid-2">
+        <Rules data={data} />
+        <Keys data={data} />
+      </div>
+      <div class="grid grid-2">
+        <Groups title="By type" first="Type" rows={data.by_type} name={(row) => title(row.group ?? "")} filter="type" />
+        <Groups
+          title="By account"
+          first="Account"
+          rows={data.by_account}
+          name={(row) => <AccountName id={row.group ?? ""} names={data.names} />}
+          filter="account_id"
+        />
+      </div>
+    </>
+  );
+}
+
+function NothingYet({ data }: { data: OverviewData }) {
+  const { active, latest, now } = data;
+  return (
+    <>
+      <Head title="Overview" />
+      {active === null ? null : <RunningScan scan={active} now={now} live />}
+      <Incomplete data={data} />
+      <section class="card empty">
+        <h2>No complete scan yet</h2>
+        <p>
+          {active !== null
+            ? "The numbers appear here as soon as the first unit has been read to its end. This page looks again by itself."
+            : latest === null
+              ? "Nothing has been read, so nothing is known: this is not the same as nothing found."
+              : "The last scan could not read a single unit to its end, so nothing is known yet."}
+        </p>
+        {active === null ? <ScanNow /> : null}
+      </section>
+    </>
+  );
+}
+
+function Hero({ data }: { data: OverviewData }) {
+  const { compliance: now, basis } = data;
+  const judged = now.compliant + now.noncompliant;
+  return (
+    <section class="card" aria-labelledby="compliance">
+      <h1 id="compliance" class="hero-title">
+        Compliance
+      </h1>
+      <div class="hero-top">
+        <div>
+          <p class="big">
+            {percent(now.ratio)}
+            {now.ratio === null ? null : <small>%</small>}
+          </p>
+          <p class="hero-say">
+            {now.ratio === null
+              ? "No resource could be judged."
+              : `${count(now.compliant)} of ${plural(judged, "judged resource")} comply with every rule.`}
+          </p>
+        </div>
+        <dl class="stats">
+          <div>
+            <dt>
+              <abbr title="compliant ÷ everything in scope: exempt and unknown count against it">strict</abbr>
+            </dt>
+            <dd>
+              <Percent ratio={now.strict_ratio} />
+            </dd>
+          </div>
+          <div>
+            <dt>
+              <abbr title="share of the resources in scope that could be judged; unknown while a unit was never read">
+                coverage
+              </abbr>
+            </dt>
+            <dd>
+              {now.coverage === null ? (
+                <span title="A unit was never read">unknown</span>
+              ) : (
+                <Percent ratio={now.coverage} />
+              )}
+            </dd>
+          </div>
+          <div>
+            <dt>as of</dt>
+            <dd>
+              <Time at={basis.newest_listed_at} now={data.now} />
+            </dd>
+          </div>
+        </dl>
+      </div>
+      <FourBar counts={now} />
+      <ul class="legend">
+        {PARTS.map((part) => (
+          <li>
+            <a href={link.resources({ status: part })}>
+              <Swatch part={part} />
+              <b>{count(now[part])}</b>
+              <span>{part}</span>
+            </a>
+          </li>
+        ))}
+      </ul>
+      <p class="muted small hero-foot">
+        {now.not_applicable > 0 ? (
+          <>
+            <a href={link.resources({ status: "not_applicable" })}>{plural(now.not_applicable, "resource")}</a> under no
+            rule or being deleted {now.not_applicable === 1 ? "is" : "are"} not counted.{" "}
+          </>
+        ) : null}
+        Open findings:{" "}
+        {SEVERITIES_DOWN.map((severity, index) => (
+          <>
+            {index === 0 ? "" : ", "}
+            <CountLink
+              value={data.severities[severity]}
+              href={link.findings({ severity })}
+              label={`open findings of ${severity} severity`}
+            />{" "}
+            {severity}
+          </>
+        ))}
+        .{basis.policy_set_id === null ? "" : ` Policies ${basis.policy_set_id.slice(0, 12)}.`}
+      </p>
+    </section>
+  );
+}
+
+/** Names what the numbers do not cover, with the reason: the first ones openly, the others folded. */
+function Incomplete({ data }: { data: OverviewData }) {
+  const { incomplete, now } = data;
+  if (incomplete.length === 0) return null;
+  const never = incomplete.filter((unit) => unit.freshness === "never_read").length;
+  const [first, rest] = [incomplete.slice(0, 3), incomplete.slice(3, 100)];
+  const line = (unit: UnitRow) => (
+    <li>
+      <strong>{title(unit.type)}</strong> in <AccountName id={unit.account_id} names={data.names} inline />{" "}
+      {unit.region}:{" "}
+      {unit.error === null
+        ? unit.state === null
+          ? "not attempted yet"
+          : `the last attempt ended ${unit.state}`
+        : unit.error.name}
+      {unit.listed_at === null ? (
+        ", never read"
+      ) : (
+        <>
+          , last read <Time at={unit.listed_at} now={now} />
+        </>
+      )}
+    </li>
+  );
+  return (
+    <section class="note warn" aria-label="Incomplete units">
+      <strong>
+        {plural(incomplete.length, "unit")} could not be read completely
+        {never > 0 ? `, ${count(never)} of them never` : ""}.
+      </strong>{" "}
+      Their resources are unknown or as last seen; nothing there was closed.
+      <ul>{first.map(line)}</ul>
+      {rest.length === 0 ? null : (
+        <details>
+          <summary>{count(incomplete.length - 3)} more</summary>
+          <ul>{rest.map(line)}</ul>
+        </details>
+      )}
+    </section>
+  );
+}
+
+function Rules({ data }: { data: OverviewData }) {
+  const { rules } = data;
+  const max = Math.max(0, ...rules.map((rule) => rule.open_findings));
+  return (
+    <section class="card flush" aria-labelledby="by-rule">
+      <h2 id="by-rule">By rule</h2>
+      {rules.length === 0 ? (
+        <p class="pad muted">There is no rule yet.</p>
+      ) : (
+        <div class="scroll" role="region" aria-labelledby="by-rule" tabindex={0}>
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Rule</th>
+                <th scope="col">Severity</th>
+                <th scope="col" class="hide-small">
+                  Share of the largest
+                </th>
+                <th scope="col" class="num">
+                  Open
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {rules.map((rule) => {
+                const name = `${rule.policy_id}/${rule.rule_id}`;
+                return (
+                  <tr>
+                    <th scope="row">
+                      {rule.rule_id}
+                      <span class="sub">
+                        {rule.policy_id}
+                        {rule.active ? "" : ", no longer active"}
+                      </span>
+                    </th>
+                    <td>
+                      <Chip state={rule.severity} />
+                    </td>
+                    <td class="bar-cell hide-small">
+                      <SizeBar
+                        value={rule.open_findings}
+                        max={max}
+                        label={`${count(rule.open_findings)} open findings`}
+                      />
+                    </td>
+                    <td class="num">
+                      <CountLink
+                        value={rule.open_findings}
+                        href={link.findings({ rule: name })}
+                        label={`open findings of ${name}`}
+                      />
+                    </td>
+                  </tr>
+                );
+              })}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </section>
+  );
+}
+
+function Keys({ data }: { data: OverviewData }) {
+  const rows = data.by_key.filter((row) => row.group !== null && row.group !== "" && row.open_findings > 0);
+  const max = Math.max(0, ...rows.map((row) => row.open_findings));
+  return (
+    <section class="card flush" aria-labelledby="by-key">
+      <h2 id="by-key">By tag key</h2>
+      {rows.length === 0 ? (
+        <p class="pad muted">No open finding is about a tag key.</p>
+      ) : (
+        <div class="scroll" role="region" aria-labelledby="by-key" tabindex={0}>
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Key</th>
+                <th scope="col" class="hide-small">
+                  Share of the largest
+                </th>
+                <th scope="col" class="num">
+                  Open
+                </th>
+                <th scope="col" class="num">
+                  Oldest
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {rows.slice(0, 30).map((row) => (
+                <tr>
+                  <th scope="row">
+                    <code>{row.group}</code>
+                  </th>
+                  <td class="bar-cell hide-small">
+                    <SizeBar value={row.open_findings} max={max} label={`${count(row.open_findings)} open findings`} />
+                  </td>
+                  <td class="num">
+                    <CountLink
+                      value={row.open_findings}
+                      href={link.findings({ key: row.group })}
+                      label={`open findings about ${row.group ?? ""}`}
+                    />
+                  </td>
+                  <td class="num">
+                    <Time at={row.oldest_opened_at} now={data.now} />
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </section>
+  );
+}
+
+function Groups(props: {
+  title: string;
+  first: string;
+  rows: readonly BreakdownRow[];
+  name: (row: BreakdownRow) => Child;
+  filter: "type" | "account_id";
+}) {
+  const id = `by-${props.filter.replace("_", "-")}`;
+  const shown = props.rows.slice(0, 40);
+  return (
+    <section class="card flush" aria-labelledby={id}>
+      <h2 id={id}>{props.title}</h2>
+      <div class="scroll" role="region" aria-labelledby={id} tabindex={0}>
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">{props.first}</th>
+              <th scope="col" class="hide-small">
+                Parts
+              </th>
+              <th scope="col" class="num">
+                Noncompliant
+              </th>
+              <th scope="col" class="num">
+                Unknown
+              </th>
+              <th scope="col" class="num">
+                Compliance
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {shown.map((row) => {
+              const scope = { [props.filter]: row.group };
+              const counts = {
+                compliant: row.compliant ?? 0,
+                noncompliant: row.noncompliant,
+                exempt: row.exempt,
+                unknown: row.unknown ?? 0,
+              };
+              const of = `${props.first.toLowerCase()} ${row.group ?? ""}`;
+              return (
+                <tr>
+                  <th scope="row">{props.name(row)}</th>
+                  <td class="bar-cell hide-small">
+                    <FourBar counts={counts} thin />
+                  </td>
+                  <td class="num">
+                    <CountLink
+                      value={row.noncompliant}
+                      href={link.resources({ ...scope, status: "noncompliant" })}
+                      label={`noncompliant, ${of}`}
+                    />
+                  </td>
+                  <td class="num">
+                    <CountLink
+                      value={counts.unknown}
+                      href={link.resources({ ...scope, status: "unknown" })}
+                      label={`unknown, ${of}`}
+                    />
+                  </td>
+                  <td class="num">
+                    <Percent ratio={row.ratio} />
+                  </td>
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      </div>
+      {props.rows.length > shown.length ? (
+        <p class="pad muted small">
+          The {shown.length} with the most noncompliant resources, of {count(props.rows.length)}.
+        </p>
+      ) : null}
+    </section>
+  );
+}

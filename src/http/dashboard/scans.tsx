@@ -1,0 +1,279 @@
+import type { Page } from "../../reports/page.ts";
+import type { ScanRow, ScanUnitRow } from "../../reports/store.ts";
+import { RESOURCE_TYPE_NAMES } from "../../inventory/resource-types.ts";
+import { Head } from "./layout.tsx";
+import { link, type LinkQuery } from "./links.ts";
+import { Pages } from "./lists.tsx";
+import { AccountName, Chip, FullTime } from "./parts.tsx";
+import { RunningScan, ScanNow } from "./scan-status.tsx";
+import { count, duration, plural, title } from "./words.ts";
+
+/** Scans, the newest first. */
+export function Scans(props: { page: Page<ScanRow>; query: LinkQuery; first: boolean; now: Date }) {
+  const { page, now } = props;
+  return (
+    <>
+      <Head title="Scans" say="Every look at the inventory, the newest first.">
+        <ScanNow choose />
+      </Head>
+      <section class="card flush" aria-label="Scans">
+        {page.items.length === 0 ? (
+          <p class="empty muted">No scan yet.</p>
+        ) : (
+          <div class="scroll" role="region" aria-label="Table of scans" tabindex={0}>
+            <table>
+              <thead>
+                <tr>
+                  <th scope="col">Asked for</th>
+                  <th scope="col">State</th>
+                  <th scope="col">By</th>
+                  <th scope="col" class="num">
+                    Units complete
+                  </th>
+                  <th scope="col" class="num">
+                    Resources
+                  </th>
+                  <th scope="col" class="num">
+                    Opened
+                  </th>
+                  <th scope="col" class="num">
+                    Resolved
+                  </th>
+                  <th scope="col" class="num">
+                    AWS calls
+                  </th>
+                  <th scope="col" class="num">
+                    Took
+                  </th>
+                </tr>
+              </thead>
+              <tbody>
+                {page.items.map((scan) => (
+                  <tr>
+                    <th scope="row">
+                      <a href={link.scan(scan.id)}>
+                        <FullTime at={scan.created_at} now={now} />
+                      </a>
+                    </th>
+                    <td>
+                      <Chip state={scan.state} />
+                    </td>
+                    <td>{scan.requested_by}</td>
+                    <td class="num">
+                      {count(scan.units_complete)} of {count(scan.units)}
+                    </td>
+                    <td class="num">{count(scan.resources)}</td>
+                    <td class="num">{count(scan.opened + scan.reopened)}</td>
+                    <td class="num">{count(scan.resolved)}</td>
+                    <td class="num">{count(scan.api_calls["total"] ?? 0)}</td>
+                    <td class="num">{scan.duration_seconds === null ? "–" : duration(scan.duration_seconds)}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        )}
+        <Pages
+          page={page}
+          first={props.first}
+          query={props.query}
+          to={link.scans}
+          what={page.total.count === 1 ? "scan" : "scans"}
+        />
+      </section>
+    </>
+  );
+}
+
+/** One scan: what was read, what came of it, and what was not read. */
+export function ScanPage(props: {
+  scan: ScanRow;
+  units: readonly ScanUnitRow[];
+  names: ReadonlyMap<string, string>;
+  now: Date;
+  live: boolean;
+}) {
+  const { scan, units, names, now } = props;
+  const active = scan.state === "queued" || scan.state === "running";
+  const failed = units.filter((unit) => unit.error !== null || unit.state === "held");
+  return (
+    <>
+      <Head title="Scan" say={<FullTime at={scan.created_at} now={now} />}>
+        <Chip state={scan.state} />
+      </Head>
+      {active ? <RunningScan scan={scan} now={now} live={props.live} /> : null}
+      {scan.error === null ? null : (
+        <p class="note warn">
+          <strong>It failed.</strong> {scan.error}
+        </p>
+      )}
+      {scan.warnings.length === 0 ? null : (
+        <section class="note warn" aria-label="Warnings">
+          <strong>{plural(scan.warnings.length, "warning")}</strong>
+          <ul>
+            {scan.warnings.slice(0, 50).map((warning) => (
+              <li>{warning}</li>
+            ))}
+          </ul>
+        </section>
+      )}
+      <section class="card" aria-label="What came of it">
+        <dl class="stats">
+          <Stat name="resources" value={scan.resources} />
+          <Stat name="opened" value={scan.opened} />
+          <Stat name="came back" value={scan.reopened} />
+          <Stat name="changed" value={scan.changed} />
+          <Stat name="resolved" value={scan.resolved} />
+          {scan.held > 0 ? <Stat name="held" value={scan.held} /> : null}
+          {scan.unread > 0 ? <Stat name="not read" value={scan.unread} /> : null}
+          <Stat name="AWS calls" value={scan.api_calls["total"] ?? 0} />
+          <Stat name="throttled" value={scan.api_calls["throttled"] ?? 0} />
+        </dl>
+        <p class="muted small after">
+          Asked for by {scan.requested_by}
+          {scan.confirm_all ? ", every reading from the service" : ""}
+          {scan.duration_seconds === null ? "" : `, took ${duration(scan.duration_seconds)}`}.
+          {scan.policy_set_id === null ? "" : ` Policies ${scan.policy_set_id.slice(0, 12)}.`}{" "}
+          {active ? null : <a href={link.overview()}>See compliance now</a>}
+        </p>
+      </section>
+      {failed.length === 0 ? null : <Errors units={failed} names={names} />}
+      <Matrix units={units} names={names} />
+    </>
+  );
+}
+
+function Stat(props: { name: string; value: number }) {
+  return (
+    <div>
+      <dt>{props.name}</dt>
+      <dd>{count(props.value)}</dd>
+    </div>
+  );
+}
+
+function Errors(props: { units: readonly ScanUnitRow[]; names: ReadonlyMap<string, string> }) {
+  const shown = props.units.slice(0, 100);
+  return (
+    <section class="card flush" aria-labelledby="errors">
+      <h2 id="errors">Not complete ({count(props.units.length)})</h2>
+      <div class="scroll" role="region" aria-labelledby="errors" tabindex={0}>
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Unit</th>
+              <th scope="col">State</th>
+              <th scope="col">Why</th>
+            </tr>
+          </thead>
+          <tbody>
+            {shown.map((unit) => (
+              <tr>
+                <th scope="row">
+                  {title(unit.type)}
+                  <span class="sub">
+                    <AccountName id={unit.account_id} names={props.names} inline /> {unit.region}
+                  </span>
+                </th>
+                <td>
+                  <Chip state={unit.state} />
+                </td>
+                <td>
+                  {unit.error === null ? (
+                    `${plural(unit.held, "closure")} wait for confirmation: tagwarden scans confirm`
+                  ) : (
+                    <>
+                      {unit.error.name} at {unit.error.operation}
+                      <span class="sub">{unit.error.message}</span>
+                    </>
+                  )}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {props.units.length > shown.length ? <p class="pad muted small">The first {shown.length}.</p> : null}
+    </section>
+  );
+}
+
+const LETTERS: Record<ScanUnitRow["state"], { letter: string; class: string }> = {
+  complete: { letter: "✓", class: "l-good" },
+  partial: { letter: "P", class: "l-unsure" },
+  denied: { letter: "D", class: "l-bad" },
+  failed: { letter: "F", class: "l-bad" },
+  held: { letter: "H", class: "l-unsure" },
+  superseded: { letter: "S", class: "l-unsure" },
+  cancelled: { letter: "C", class: "l-unsure" },
+  pending: { letter: "…", class: "l-busy" },
+  running: { letter: "▸", class: "l-busy" },
+};
+
+const MATRIX_ROWS = 150;
+
+/** Targets × types, a letter each: the number of resources where a unit is complete. */
+function Matrix(props: { units: readonly ScanUnitRow[]; names: ReadonlyMap<string, string> }) {
+  const types = RESOURCE_TYPE_NAMES.filter((type) => props.units.some((unit) => unit.type === type));
+  const rows = Map.groupBy(props.units, (unit) => `${unit.account_id}/${unit.region}`);
+  const states = [...new Set(props.units.map((unit) => unit.state))];
+  const shown = [...rows.values()].slice(0, MATRIX_ROWS);
+  return (
+    <section class="card flush" aria-labelledby="units">
+      <div class="card-head">
+        <h2 id="units">Units</h2>
+        <span class="muted small">
+          Number: resources of a complete unit.{" "}
+          {states
+            .filter((state) => state !== "complete")
+            .map((state) => `${LETTERS[state].letter} ${state}`)
+            .join(", ")}
+        </span>
+      </div>
+      <div class="scroll" role="region" aria-labelledby="units" tabindex={0}>
+        <table class="matrix">
+          <thead>
+            <tr>
+              <th scope="col">Target</th>
+              {types.map((type) => (
+                <th scope="col">{title(type)}</th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {shown.map((units) => (
+              <tr>
+                <th scope="row" class="nowrap">
+                  <AccountName id={units[0]?.account_id ?? ""} names={props.names} />
+                  <span class="sub">{units[0]?.region}</span>
+                </th>
+                {types.map((type) => (
+                  <td>
+                    <Cell unit={units.find((unit) => unit.type === type)} />
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {rows.size > MATRIX_ROWS ? (
+        <p class="pad muted small">
+          The first {MATRIX_ROWS} targets of {count(rows.size)}.
+        </p>
+      ) : null}
+    </section>
+  );
+}
+
+function Cell(props: { unit: ScanUnitRow | undefined }) {
+  const { unit } = props;
+  if (unit === undefined) return <span class="muted">–</span>;
+  const mark = LETTERS[unit.state];
+  return (
+    <span class={`letter ${mark.class}`} title={unit.error === null ? unit.state : `${unit.state}: ${unit.error.name}`}>
+      {unit.state === "complete" ? count(unit.resources) : mark.letter}
+      <span class="hidden"> {unit.state}</span>
+    </span>
+  );
+}

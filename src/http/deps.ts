@@ -1,0 +1,30 @@
+import type { Database } from "../db/client.ts";
+
+/** What a person asks to be scanned; what is absent is everything that is configured. */
+export type ScanWish = {
+  readonly accounts?: readonly string[] | undefined;
+  readonly regions?: readonly string[] | undefined;
+  readonly types?: readonly string[] | undefined;
+  /** `all`: every reading is asked of the service, whatever the index says. */
+  readonly confirm?: "all" | undefined;
+};
+
+/** What the HTTP server works with. */
+export type HttpDeps = {
+  readonly database: Database;
+  /** Queues a scan, or names the one of the same scope that waits or runs. Throws UsageError for what cannot be scanned. `by` says who asked. */
+  readonly requestScan: (
+    wish: ScanWish,
+    by: string,
+  ) => Promise<{ readonly scan_id: string; readonly deduplicated: boolean }>;
+  /** Whether requests can be served, for /readyz. Never throws. */
+  readonly ready: () => Promise<{ readonly ok: boolean; readonly checks: Readonly<Record<string, string>> }>;
+  /** An emulated AWS is behind all this: every page says so. */
+  readonly sandbox: boolean;
+  readonly now: () => Date;
+  readonly version: string;
+  /** The set in use, and why a newer state of the folder is not used. */
+  readonly policies: () => { readonly set_id: string | null; readonly problem: string | null };
+  /** Names of accounts, where they are known. */
+  readonly account_names?: ReadonlyMap<string, string>;
+};

@@ -1,0 +1,146 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { RESOURCE_TYPE_NAMES } from "../../inventory/resource-types.ts";
+import { scan, scansPage, unitsOf } from "../../reports/store.ts";
+import type { HttpDeps } from "../deps.ts";
+import { IdempotentAnswers } from "../idempotency.ts";
+import { appliedFilters, exactly, listOf, pageParameters, publish } from "../params.ts";
+import { ProblemError } from "../problem.ts";
+import { apiRouter } from "../router.ts";
+import { changeProblems, commonProblems, notFound, pageOf, Scan, ScanUnit } from "../schemas.ts";
+
+const SCAN_STATES = ["queued", "running", "succeeded", "partial", "failed", "cancelled"] as const;
+const Id = z.object({ id: z.uuid("is not the id of a scan").openapi({ param: { name: "id", in: "path" } }) });
+
+const Wish = exactly({
+  accounts: z
+    .array(z.string().regex(/^\d{12}$/, "an account id has twelve digits"))
+    .min(1)
+    .max(1000)
+    .optional(),
+  regions: z.array(z.string().min(1).max(64)).min(1).max(100).optional(),
+  types: z
+    .array(z.enum(RESOURCE_TYPE_NAMES as [string, ...string[]]))
+    .min(1)
+    .max(13)
+    .optional(),
+  confirm: z
+    .literal("all")
+    .optional()
+    .openapi({ description: "all: every reading is asked of the service, whatever the index says" }),
+}).openapi("ScanRequest");
+
+const Accepted = z
+  .strictObject({
+    scan_id: z.uuid(),
+    deduplicated: z
+      .boolean()
+      .openapi({ description: "A scan of the same scope waits or runs already: it is that one" }),
+  })
+  .openapi("ScanAccepted");
+
+/** Scans: to look at, and to ask for. */
+export function scanRoutes({ database, requestScan, now }: HttpDeps) {
+  const answers = new IdempotentAnswers<{ scan_id: string; deduplicated: boolean }>(now);
+  return apiRouter()
+    .openapi(
+      createRoute({
+        method: "get",
+        path: "/scans",
+        operationId: "listScans",
+        tags: ["scans"],
+        summary: "Scans, the newest first",
+        request: { query: exactly({ state: listOf(SCAN_STATES, "States"), ...pageParameters }) },
+        responses: {
+          200: { description: "A page", content: { "application/json": { schema: pageOf(Scan).openapi("ScanPage") } } },
+          ...commonProblems,
+        },
+      }),
+      async (c) => {
+        const { page_size, page_token, ...filters } = c.req.valid("query");
+        const page = await scansPage(database, filters, { page_size, page_token });
+        const items = page.items.map((row) => publish(Scan, row));
+        return c.json({ ...page, items, applied_filters: appliedFilters(filters) }, 200);
+      },
+    )
+    .openapi(
+      createRoute({
+        method: "post",
+        path: "/scans",
+        operationId: "createScan",
+        tags: ["scans"],
+        summary: "Ask for a scan",
+        request: {
+          headers: z.object({
+            "idempotency-key": z
+              .string()
+              .optional()
+              .openapi({ description: "Repeated with the same body within 24 h, the first answer comes again" }),
+          }),
+          body: { required: false, content: { "application/json": { schema: Wish } } },
+        },
+        responses: {
+          202: {
+            description: "It waits or runs; Location names it",
+            headers: z.object({ Location: z.string() }),
+            content: { "application/json": { schema: Accepted } },
+          },
+          ...commonProblems,
+          ...changeProblems,
+        },
+      }),
+      async (c) => {
+        const wish = c.req.valid("json");
+        const accepted = await answers.once(c.req.valid("header")["idempotency-key"], wish, () =>
+          requestScan(wish, "api"),
+        );
+        const { scan_id, deduplicated } = accepted;
+        return c.json({ scan_id, deduplicated }, 202, { Location: `/api/v1/scans/${scan_id}` });
+      },
+    )
+    .openapi(
+      createRoute({
+        method: "get",
+        path: "/scans/{id}",
+        operationId: "getScan",
+        tags: ["scans"],
+        summary: "One scan",
+        request: { params: Id },
+        responses: {
+          200: { description: "The scan", content: { "application/json": { schema: Scan } } },
+          ...commonProblems,
+          ...notFound,
+        },
+      }),
+      async (c) => {
+        const found = await scan(database, c.req.valid("param").id);
+        if (found === null) throw new ProblemError("not-found", "There is no scan with this id.");
+        return c.json(publish(Scan, found), 200);
+      },
+    )
+    .openapi(
+      createRoute({
+        method: "get",
+        path: "/scans/{id}/units",
+        operationId: "listScanUnits",
+        tags: ["scans"],
+        summary: "The units of a scan: account × region × type, each with how it ended",
+        request: { params: Id },
+        responses: {
+          200: {
+            description: "All of them",
+            content: {
+              "application/json": { schema: z.strictObject({ items: z.array(ScanUnit) }).openapi("ScanUnits") },
+            },
+          },
+          ...commonProblems,
+          ...notFound,
+        },
+      }),
+      async (c) => {
+        const { id } = c.req.valid("param");
+        if ((await scan(database, id)) === null) throw new ProblemError("not-found", "There is no scan with this id.");
+        const items = await unitsOf(database, id);
+        return c.json({ items: items.map((row) => publish(ScanUnit, row)) }, 200);
+      },
+    );
+}
