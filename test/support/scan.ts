@@ -17,7 +17,7 @@ export const QUICK: AwsSettings["limits"] = {
   write: { start: 10_000, most: 10_000 },
 };
 
-/** AWS as the sandbox shows it, with every account's role, and little patience. */
+/** AWS as the sandbox shows it, with every account's role. */
 export function awsOf(sandbox: Sandbox, settings: Partial<AwsSettings> = {}): Aws {
   return openAws({
     endpoint: sandbox.url,
@@ -25,8 +25,7 @@ export function awsOf(sandbox: Sandbox, settings: Partial<AwsSettings> = {}): Aw
     credentials: sandboxCredentials(sandbox.organization.management_account_id),
     role: { name: sandbox.organization.role_name, session_name: "tagwarden" },
     limits: QUICK,
-    patience_ms: 1500,
-    timeout_ms: 1000,
+    patience_ms: 30_000,
     ...settings,
   });
 }
