@@ -108,8 +108,12 @@ export async function isSandbox(endpoint: string): Promise<boolean> {
 /** A signal that aborts on Ctrl-C and SIGTERM; a second one ends the process at once. */
 export function untilSignalled(): { signal: AbortSignal; release(): void } {
   const controller = new AbortController();
+  let first_at = 0;
   const stop = (name: NodeJS.Signals) => {
+    // npm repeats the Ctrl-C that the terminal has sent to its children already: what comes so soon is the same one.
+    if (controller.signal.aborted && performance.now() - first_at < 500) return;
     if (controller.signal.aborted) process.exit(name === "SIGINT" ? 130 : 143);
+    first_at = performance.now();
     controller.abort(new Error(`stopped by ${name}`));
   };
   process.on("SIGINT", stop).on("SIGTERM", stop);
