@@ -115,7 +115,8 @@ export class Gate {
       this.#bucket.throttled(now, began_at, retryAfter(error, new Date()));
     }
     if (kind === "throttle" || kind === "transient") {
-      this.#failing = { since: this.#failing?.since ?? began_at, last_error: error, probed_at: now };
+      const since = this.#isForgotten(began_at) ? began_at : (this.#failing?.since ?? began_at);
+      this.#failing = { since, last_error: error, probed_at: now };
     } else {
       this.#answered();
     }
@@ -135,7 +136,14 @@ export class Gate {
   }
 
   #isBroken(now: number): boolean {
-    return this.#failing !== null && now - this.#failing.since >= this.#settings.patience_ms;
+    return this.#failing !== null && !this.#isForgotten(now) && now - this.#failing.since >= this.#settings.patience_ms;
+  }
+
+  /** A failure after which nobody asked for a long time says nothing about now. */
+  #isForgotten(now: number): boolean {
+    return (
+      this.#failing !== null && now - this.#failing.probed_at > Math.max(this.#settings.patience_ms, 2 * PROBE_EVERY_MS)
+    );
   }
 
   /** Waits for a token and a place. */
