@@ -1,6 +1,6 @@
 import { RESOURCE_TYPES } from "../inventory/resource-types.ts";
 import { parentPart } from "./arn.ts";
-import type { NewResource, SandboxResource } from "./resource.ts";
+import type { SandboxResource } from "./resource.ts";
 
 /** The resources of one type in one target, in the order of the list; made on first use. */
 export class Bucket {
@@ -9,7 +9,7 @@ export class Bucket {
   #byParent: Map<string, SandboxResource[]> | null = null;
   #nextSeq = 0;
 
-  constructor(seeded: Iterable<NewResource>) {
+  constructor(seeded: Iterable<SandboxResource>) {
     for (const resource of seeded) this.#append(resource);
   }
 
@@ -29,7 +29,8 @@ export class Bucket {
     return this.#nextSeq;
   }
 
-  add(resource: NewResource): SandboxResource {
+  /** Takes a resource over, as the newest. */
+  add(resource: SandboxResource): SandboxResource {
     this.#byParent = null;
     return this.#append(resource);
   }
@@ -40,11 +41,11 @@ export class Bucket {
     this.#rows.splice(positionAfter(this.#rows, resource.seq - 1), 1);
   }
 
-  #append(resource: NewResource): SandboxResource {
-    const row = { ...resource, seq: this.#nextSeq++ };
-    this.#rows.push(row);
-    this.#byArn.set(row.arn, row);
-    return row;
+  #append(resource: SandboxResource): SandboxResource {
+    resource.seq = this.#nextSeq++;
+    this.#rows.push(resource);
+    this.#byArn.set(resource.arn, resource);
+    return resource;
   }
 }
 

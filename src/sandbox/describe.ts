@@ -7,21 +7,24 @@ import { hashText } from "./hash.ts";
 import type { SandboxResource } from "./resource.ts";
 import type { World } from "./world.ts";
 
-/** Everything that a description or a summary of a resource may say; the shape of the answer selects. */
+/** Everything that a description of a resource may say; the shape of the answer selects. */
 export function describe(world: World, resource: SandboxResource): Json {
+  return { ...DETAILS[resource.type]?.(resource, world), ...summarize(resource) };
+}
+
+/** Everything that a summary in a list may say. */
+export function summarize(resource: SandboxResource): Json {
   const row = RESOURCE_TYPES[resource.type];
-  const parent = row.parent === null ? {} : { [RESOURCE_TYPES[row.parent].arn_field]: resource.parent };
-  return {
+  const said: Json = {
     [row.arn_field]: resource.arn,
     [row.name_field ?? "name"]: resource.name,
     status: resource.status,
     creationDateTime: resource.created_at / 1000,
     lastUpdatedDateTime: resource.updated_at / 1000,
-    ...(resource.status.endsWith("FAILED") ? { failureReason: "The sandbox made this one fail." } : {}),
-    ...DEFAULTS[resource.type](resource, world),
-    ...parent,
-    ...resource.details,
   };
+  if (resource.status.endsWith("FAILED")) said.failureReason = "The sandbox made this one fail.";
+  if (row.parent !== null) said[RESOURCE_TYPES[row.parent].arn_field] = resource.parent;
+  return Object.assign(said, SUMMARY_DEFAULTS[resource.type]?.(resource), resource.details);
 }
 
 /** The members of an answer that a shape has. Absent values are left out. */
@@ -42,17 +45,21 @@ const batchOf = (r: SandboxResource): Json => ({
   roleArn: roleOf(r),
 });
 
-/** What a resource of each type says that neither its row nor the request that made it does. */
-const DEFAULTS: Record<ResourceType, (resource: SandboxResource, world: World) => Json> = {
-  "dataset-group": () => ({}),
-  dataset: (r) => {
-    const kind = r.arn.slice(r.arn.lastIndexOf("/") + 1);
-    return { datasetType: kind, schemaArn: arnOf(r, "schema", [schemaName(kind)]) };
-  },
+/** What summaries say that neither the row of the type nor the request that made the resource does. */
+const SUMMARY_DEFAULTS: Partial<Record<ResourceType, (resource: SandboxResource) => Json>> = {
+  dataset: (r) => ({ datasetType: r.arn.slice(r.arn.lastIndexOf("/") + 1) }),
+  "dataset-import-job": () => ({ importMode: "FULL" }),
+  recommender: () => ({ recommenderConfig: { minRecommendationRequestsPerSecond: 1 } }),
+  "solution-version": () => ({ trainingMode: "FULL", trainingType: "MANUAL" }),
+  "batch-inference-job": () => ({ batchInferenceJobMode: "BATCH_INFERENCE" }),
+};
+
+/** What descriptions say beyond summaries. */
+const DETAILS: Partial<Record<ResourceType, (resource: SandboxResource, world: World) => Json>> = {
+  dataset: (r) => ({ schemaArn: arnOf(r, "schema", [schemaName(r.arn.slice(r.arn.lastIndexOf("/") + 1))]) }),
   "dataset-import-job": (r) => ({
     dataSource: { dataLocation: dataAt(r, "import") },
     roleArn: roleOf(r),
-    importMode: "FULL",
     publishAttributionMetricsToS3: false,
   }),
   "dataset-export-job": (r) => ({ ingestionMode: "ALL", roleArn: roleOf(r), jobOutput: outputAt(r) }),
@@ -63,7 +70,6 @@ const DEFAULTS: Record<ResourceType, (resource: SandboxResource, world: World) =
   }),
   "event-tracker": (r) => ({ accountId: r.account_id, trackingId: trackingId(r.arn) }),
   filter: () => ({ filterExpression: 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("purchase")' }),
-  recommender: () => ({ recommenderConfig: { minRecommendationRequestsPerSecond: 1 } }),
   solution: () => ({ performHPO: false, performAutoML: false, performAutoTraining: true, solutionConfig: {} }),
   "solution-version": (r, world) => {
     const solution = world.find(r.parent ?? "");
@@ -72,14 +78,12 @@ const DEFAULTS: Record<ResourceType, (resource: SandboxResource, world: World) =
       recipeArn: solution?.details.recipeArn,
       performHPO: false,
       performAutoML: false,
-      trainingMode: "FULL",
-      trainingType: "MANUAL",
       trainingHours: 1.5,
       solutionConfig: {},
     };
   },
   campaign: () => ({ minProvisionedTPS: 1, campaignConfig: {} }),
-  "batch-inference-job": (r) => ({ ...batchOf(r), batchInferenceJobMode: "BATCH_INFERENCE" }),
+  "batch-inference-job": batchOf,
   "batch-segment-job": batchOf,
 };
 

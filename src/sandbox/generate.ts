@@ -5,7 +5,7 @@ import { arnOf } from "./arn.ts";
 import { apportion, fraction, hashText, mix } from "./hash.ts";
 import type { Project } from "./project.ts";
 import { projectOf } from "./project.ts";
-import type { NewResource, Tags } from "./resource.ts";
+import type { SandboxResource, Tags } from "./resource.ts";
 import { NO_TAGS } from "./resource.ts";
 
 /** Share of each type in a target, in percent: history dominates, as in accounts that have run for a while. */
@@ -75,6 +75,17 @@ const STATUSES: Record<ResourceType, Record<string, number>> = {
   "batch-segment-job": BATCH,
 };
 
+const STATUS_ENTRIES = Object.fromEntries(
+  RESOURCE_TYPE_NAMES.map((type) => [type, Object.entries(STATUSES[type])]),
+) as Record<ResourceType, [string, number][]>;
+
+/** The questions on which the dice are thrown for a resource: each has its own sequence. */
+const ROLLS = ["status", "updated", "tags", "never", "age", "training", "latest"] as const;
+type Roll = (typeof ROLLS)[number];
+const SALTS = Object.fromEntries(ROLLS.map((what) => [what, hashText(what)])) as Record<Roll, number>;
+const TYPE_SALTS = Object.fromEntries(RESOURCE_TYPE_NAMES.map((type) => [type, hashText(type)])) as Counts;
+const NO_DETAILS = {};
+
 /** Types that carry the marks of a stack (`aws:cloudformation:*`); campaigns and event trackers of a stack do not. */
 const STACK_MARKED = new Set<ResourceType>(["dataset-group", "dataset", "solution"]);
 const STACK_MANAGED = new Set<ResourceType>([...STACK_MARKED, "campaign", "event-tracker"]);
@@ -118,7 +129,7 @@ export class Seeding {
   }
 
   /** Makes all resources of a type, in the order in which AWS would have created them. */
-  *generate(type: ResourceType): Generator<NewResource> {
+  *generate(type: ResourceType): Generator<SandboxResource> {
     const draft = this.#drafts[type];
     for (let k = 0; k < this.counts[type]; k++) yield this.#finish(type, k, draft(k));
   }
@@ -137,7 +148,7 @@ export class Seeding {
     });
   }
 
-  #finish(type: ResourceType, k: number, draft: Draft): NewResource {
+  #finish(type: ResourceType, k: number, draft: Draft): SandboxResource {
     const row = RESOURCE_TYPES[type];
     const stack = STACK_MANAGED.has(type) ? draft.project.stack : null;
     const status = statusAt(type, this.#roll(type, "status", k));
@@ -155,7 +166,8 @@ export class Seeding {
       tags,
       ever_tagged: tags.size > 0 || emptied,
       stack,
-      details: draft.details ?? {},
+      details: draft.details ?? NO_DETAILS,
+      seq: -1,
     };
   }
 
@@ -185,8 +197,8 @@ export class Seeding {
     return marked;
   }
 
-  #roll(type: ResourceType, what: string, k: number): number {
-    return fraction((this.#seed ^ saltOf(type, what)) >>> 0, k);
+  #roll(type: ResourceType, what: Roll, k: number): number {
+    return fraction((this.#seed ^ SALTS[what] ^ TYPE_SALTS[type]) >>> 0, k);
   }
 
   #project(k: number): Project {
@@ -292,7 +304,7 @@ export class Seeding {
     },
     "event-tracker": (k) => ({
       ...this.#ofGroup("event-tracker", k, ["tracker"]),
-      parts: [hexId(this.#seed ^ saltOf("event-tracker", "id"), k)],
+      parts: [hexId(this.#seed ^ TYPE_SALTS["event-tracker"], k)],
     }),
     filter: (k) =>
       this.#ofGroup("filter", k, ["exclude-purchased", "in-stock", "by-category", "adults-only", "recent"]),
@@ -363,31 +375,27 @@ function largestLeaf(counts: Counts): ResourceType {
 }
 
 function statusAt(type: ResourceType, roll: number): string {
-  const [[usual], ...others] = Object.entries(STATUSES[type]) as [[string, number], ...[string, number][]];
   let sum = 0;
-  for (const [status, share] of others) {
+  for (const [status, share] of STATUS_ENTRIES[type]) {
     sum += share;
     if (roll < sum) return status;
   }
-  return usual;
+  return STATUS_ENTRIES[type][0]?.[0] ?? "ACTIVE";
 }
 
-const salts = new Map<string, number>();
+const days = new Map<number, string>();
 
-function saltOf(type: ResourceType, what: string): number {
-  const key = `${type}/${what}`;
-  let salt = salts.get(key);
-  if (salt === undefined) {
-    salt = hashText(key);
-    salts.set(key, salt);
+/** `20260131`, kept for each day: a large world asks often. */
+function dateOf(time: number): string {
+  const day = Math.floor(time / DAY);
+  let text = days.get(day);
+  if (text === undefined) {
+    text = new Date(time).toISOString().slice(0, 10).replaceAll("-", "");
+    days.set(day, text);
   }
-  return salt;
+  return text;
 }
 
 function hexId(seed: number, k: number): string {
   return mix(seed, k).toString(16).padStart(8, "0");
-}
-
-function dateOf(time: number): string {
-  return new Date(time).toISOString().slice(0, 10).replaceAll("-", "");
 }

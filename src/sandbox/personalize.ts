@@ -2,7 +2,7 @@ import type { ResourceType } from "../inventory/resource-types.ts";
 import { RESOURCE_TYPE_NAMES, RESOURCE_TYPES } from "../inventory/resource-types.ts";
 import { pageOf } from "./bucket.ts";
 import { checkArn, create } from "./create.ts";
-import { describe, select } from "./describe.ts";
+import { describe, select, summarize } from "./describe.ts";
 import { AwsError } from "./error.ts";
 import { memberNames, parseModel, shapeOf } from "./model.ts";
 import { PERSONALIZE_MODEL } from "./models/personalize.ts";
@@ -56,7 +56,7 @@ function typeOperations(type: ResourceType): Record<string, Handler> {
       const size = Number(input.maxResults ?? PAGE);
       const { page, next } = pageOf(rows, after ?? null, size, type === "data-deletion-job");
       return {
-        [row.list_key]: page.map((resource) => select(describe(world, resource), summary)),
+        [row.list_key]: page.map((resource) => select(summarize(resource), summary)),
         ...(next === null ? {} : { nextToken: writeToken(caller, question, next) }),
       };
     },

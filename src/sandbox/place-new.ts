@@ -3,7 +3,7 @@ import { RESOURCE_TYPES } from "../inventory/resource-types.ts";
 import type { Place } from "./arn.ts";
 import { arnOf } from "./arn.ts";
 import { hashText, mix } from "./hash.ts";
-import type { NewResource, Tags } from "./resource.ts";
+import type { SandboxResource, Tags } from "./resource.ts";
 import type { World } from "./world.ts";
 
 /** What a maker of a resource decides. */
@@ -16,7 +16,7 @@ type Choice = {
 };
 
 /** A finished resource: the sandbox does not let anyone wait for it to become active. */
-export function newResource(world: World, place: Place, choice: Choice, parts: readonly string[]): NewResource {
+export function newResource(world: World, place: Place, choice: Choice, parts: readonly string[]): SandboxResource {
   const at = world.settings.now().getTime();
   return {
     ...choice,
@@ -28,6 +28,7 @@ export function newResource(world: World, place: Place, choice: Choice, parts: r
     updated_at: at,
     ever_tagged: choice.tags.size > 0,
     stack: null,
+    seq: -1,
   };
 }
 
@@ -40,7 +41,7 @@ export function freshId(world: World, place: Place, type: ResourceType): string 
 }
 
 /** A resource from the outside, with the parent that its name implies, or else the first that could be one. */
-export function placeNew(world: World, place: Place, type: ResourceType, name: string, tags: Tags): NewResource {
+export function placeNew(world: World, place: Place, type: ResourceType, name: string, tags: Tags): SandboxResource {
   const parent_type = RESOURCE_TYPES[type].parent;
   const first = parent_type === null ? null : (world.target(place).bucket(parent_type).rows()[0]?.arn ?? null);
   const choice = { type, name, parent: first, tags, details: {} };

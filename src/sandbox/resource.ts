@@ -12,8 +12,8 @@ export type SandboxResource = {
   readonly name: string;
   /** ARN of the direct parent in the lineage; a campaign's may end in `/$LATEST`. Null for a dataset group. */
   readonly parent: string | null;
-  /** Place in the list of its type: grows, never reused. */
-  readonly seq: number;
+  /** Place in the list of its type: grows, never reused. Given by the bucket that takes the resource. */
+  seq: number;
   status: string;
   readonly created_at: number;
   updated_at: number;
@@ -25,8 +25,5 @@ export type SandboxResource = {
   /** Other members that a description has: those of the Create request, or seeded ones. */
   details: Readonly<Record<string, unknown>>;
 };
-
-/** A resource before it has its place. */
-export type NewResource = Omit<SandboxResource, "seq">;
 
 export const NO_TAGS: Tags = new Map();

@@ -119,9 +119,10 @@ const refuseWrite: Handler = (input) => ({
 });
 
 function mappingOf(arn: string, { world, caller }: Context): Mapping | null {
-  const place = parseArn(arn)?.place;
-  if (place?.account_id !== caller.account_id || place.region !== caller.region) return null;
-  return world.target(caller).index.view(arn, world.find(arn));
+  const parts = parseArn(arn);
+  if (!parts?.type || parts.place.account_id !== caller.account_id || parts.place.region !== caller.region) return null;
+  const target = world.target(caller);
+  return target.index.view(arn, target.bucket(parts.type).get(arn));
 }
 
 /** Without tag policies in the organization, every resource complies. */

@@ -7,7 +7,7 @@ import { parseArn } from "./arn.ts";
 import { Bucket } from "./bucket.ts";
 import { Seeding } from "./generate.ts";
 import { apportion, fraction, hashText } from "./hash.ts";
-import type { NewResource, SandboxResource, Tags } from "./resource.ts";
+import type { SandboxResource, Tags } from "./resource.ts";
 import { NO_TAGS } from "./resource.ts";
 import { TagIndex } from "./tag-index.ts";
 
@@ -34,7 +34,7 @@ export type PlainObject = {
 /** A change, as the journal keeps it. */
 export type Change =
   | { readonly kind: "tags"; readonly arn: string; readonly tags: Record<string, string> }
-  | { readonly kind: "created"; readonly resource: Omit<NewResource, "tags"> & { tags: Record<string, string> } }
+  | { readonly kind: "created"; readonly resource: Omit<SandboxResource, "tags"> & { tags: Record<string, string> } }
   | { readonly kind: "deleted"; readonly arn: string }
   | {
       readonly kind: "updated";
@@ -101,7 +101,7 @@ export class World {
     this.#tell({ kind: "tags", arn: resource.arn, tags: Object.fromEntries(tags) });
   }
 
-  create(resource: NewResource): SandboxResource {
+  create(resource: SandboxResource): SandboxResource {
     const target = this.target(resource);
     const created = target.bucket(resource.type).add(resource);
     target.index.changed(created.arn, undefined, created);
