@@ -64,8 +64,8 @@ export const FAST: Pick<AwsSettings, "limits" | "patience_ms" | "timeout_ms"> = 
     read: { start: 10_000, most: 10_000 },
     write: { start: 10_000, most: 10_000 },
   },
-  patience_ms: 500,
-  timeout_ms: 300,
+  patience_ms: 600,
+  timeout_ms: 5000,
 };
 
 export const ACCOUNT = "111122223333";
