@@ -1,4 +1,5 @@
-// Starts the command of the image, waits for its HEALTHCHECK to pass, and stops it as an engine does, with SIGTERM.
+// Starts the command of the image, on a sandbox because there is no AWS here, waits for its HEALTHCHECK to pass, and stops it as
+// an engine does, with SIGTERM.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -6,7 +7,7 @@ import { freePort } from "./free-port.mjs";
 
 const [entrypoint, command, healthcheck] = process.argv.slice(2).map((text) => JSON.parse(text));
 const env = { ...process.env, PORT: String(await freePort()) };
-const service = spawn(entrypoint[0], [...entrypoint.slice(1), ...command], {
+const service = spawn(entrypoint[0], [...entrypoint.slice(1), ...command, "--sandbox"], {
   env,
   stdio: ["ignore", "inherit", "inherit"],
 });

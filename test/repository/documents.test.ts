@@ -75,17 +75,38 @@ test("every link between documents leads somewhere", () => {
   expect(broken).toEqual([]);
 });
 
-test("every command that a document shows exists", () => {
-  const commands = new Set(globSync("src/cli/*.ts").map((path) => path.replace(/.*\/(.*)\.ts$/, "$1")));
-  const unknown = documents
-    .filter((path) => path !== "CHANGELOG.md")
-    .flatMap((path) =>
-      [...readFileSync(path, "utf8").matchAll(/^(?:\$ )?(?:\w+=\S+ )*(?:npx )?tagwarden ([a-z]+)/gm)]
-        .map((match) => match[1] ?? "")
-        .filter((name) => !commands.has(name))
-        .map((name) => `${path}: tagwarden ${name}`),
+/** The commands with their subcommands, from the files that define them. */
+const commands = new Map(
+  globSync("src/cli/*.ts").map((path) => {
+    const name = path.replace(/.*\/(.*)\.ts$/, "$1");
+    const defined = [...readFileSync(path, "utf8").matchAll(/(?:\.command|new Command)\(\s*"([a-z]+)/g)].map(
+      (m) => m[1] ?? "",
     );
-  expect(unknown).toEqual([]);
+    return [name, defined.includes(name) ? defined.filter((one) => one !== name) : null] as const;
+  }),
+);
+
+/** What a text tells someone to type and does not exist. */
+function unknownCommands(path: string): string[] {
+  return [...readFileSync(path, "utf8").matchAll(/(?:^|[`$(:] ?|npx )tagwarden ([a-z]+)(?: ([a-z]+)\b)?/gm)].flatMap(
+    (match) => {
+      const [, command = "", next] = match;
+      const subcommands = commands.get(command);
+      if (subcommands === undefined || subcommands === null) return [`${path}: tagwarden ${command}`];
+      return next && subcommands.length > 0 && !subcommands.includes(next)
+        ? [`${path}: tagwarden ${command} ${next}`]
+        : [];
+    },
+  );
+}
+
+/** Prose, and no commands: which Node is needed, and what changed. */
+const PROSE = ["CHANGELOG.md", "src/cli/tagwarden.ts"];
+
+test("every command that a document, a message or an example tells to type exists", () => {
+  const texts = [...documents, ...globSync("src/**/*.{ts,tsx}")].filter((path) => !PROSE.includes(path));
+  expect([...commands.values()].filter((one) => one !== null).length).toBeGreaterThan(5);
+  expect(texts.flatMap(unknownCommands)).toEqual([]);
 });
 
 test("the README's two commands stand alone on their lines, where the checks look for them", () => {
