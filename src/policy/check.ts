@@ -132,15 +132,18 @@ function checkPattern(rule: KeyRule, at: Path): Complaint[] {
   }
 }
 
+function restricts(rule: KeyRule): boolean {
+  return rule.values !== undefined || rule.pattern !== undefined || rule.format !== undefined;
+}
+
 /** Fields that contradict each other or do nothing. */
 function checkSense(rule: KeyRule, at: Path): Complaint[] {
   const complaints: Complaint[] = [];
-  const restricts = rule.values !== undefined || rule.pattern !== undefined || rule.format !== undefined;
-  if (!rule.required && !restricts && !rule.aliases) {
+  if (!rule.required && !restricts(rule) && !rule.aliases) {
     const hint = "Give it `required: true`, `values`, `pattern`, `format` or `aliases`.";
     complaints.push({ at, message: `rule \`${rule.id}\` can never be violated`, hint });
   }
-  if (rule.allow_empty && !rule.required && !restricts) {
+  if (rule.allow_empty && !rule.required && !restricts(rule)) {
     complaints.push({
       at: [...at, "allow_empty"],
       on: "key",
@@ -165,7 +168,7 @@ function checkSense(rule: KeyRule, at: Path): Complaint[] {
       message: "`fix.missing` does nothing without `required: true`",
     });
   }
-  if (rule.fix.invalid !== "review" && !restricts && (!rule.required || rule.allow_empty)) {
+  if (rule.fix.invalid !== "review" && !restricts(rule) && (!rule.required || rule.allow_empty)) {
     complaints.push({
       at: [...at, "fix", "invalid"],
       on: "key",
@@ -190,7 +193,7 @@ function checkValues(rule: KeyRule, at: Path): Complaint[] {
   if (missing !== "review" && !passes(missing.value)) {
     complaints.push({
       at: [...at, "fix", "missing", "value"],
-      message: `the rule itself refuses \`${missing.value}\``,
+      message: `the rule itself refuses ${quoted(missing.value)}`,
     });
   }
   if (invalid === "review") return complaints;
@@ -200,11 +203,19 @@ function checkValues(rule: KeyRule, at: Path): Complaint[] {
     const problem = valueProblem(from);
     if (problem)
       complaints.push({ at: [...map, from], on: "key", message: `no tag has the value \`${from}\`: it ${problem}` });
-    else if (passes(from))
-      complaints.push({ at: [...map, from], on: "key", message: `the rule allows \`${from}\`, so it is never mapped` });
-    if (!passes(to)) complaints.push({ at: [...map, from], message: `the rule itself refuses \`${to}\`` });
+    else if ((restricts(rule) || rule.required) && passes(from))
+      complaints.push({
+        at: [...map, from],
+        on: "key",
+        message: `the rule allows ${quoted(from)}, so it is never mapped`,
+      });
+    if (!passes(to)) complaints.push({ at: [...map, from], message: `the rule itself refuses ${quoted(to)}` });
   }
   return complaints;
+}
+
+function quoted(value: string): string {
+  return value === "" ? "an empty value" : `\`${value}\``;
 }
 
 /** What the rules of one policy say against each other: its scope is the same for all of them. */

@@ -145,7 +145,7 @@ function explainType(
     return notYet("conditions (`required` as an expression) are");
   }
   const source = file.sourceAt(path);
-  const message = `${nameOf(path)} must be ${typeWords(expected)}, not ${valueWords(value)}`;
+  const message = `${nameOf(path)} must be ${typeWords(expected)}, not ${typeof value === "number" && expected === "int" ? (source ?? value) : valueWords(value)}`;
   if (expected === "string" && source) return { message, hint: `Put it in quotes: '${source}'.` };
   if (expected === "array" && !isMapping(value) && source) return { message, hint: `Write [${source}].` };
   return { message };
@@ -169,6 +169,7 @@ function explainChoice(
       ...(typeof value === "string" ? { hint: `Write ${form.replace("…", value)}.` } : {}),
     };
   }
+  if (field === "version") return { message: `${name} cannot be \`${word}\``, ...hinted(missingHint(path)) };
   const message =
     typeof value === "string" || typeof value === "number"
       ? `${name} cannot be \`${word}\``

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { judge } from "../../src/policy/judge.ts";
 import { fixFor } from "../../src/policy/fix.ts";
@@ -74,9 +74,9 @@ describe("for any rules and tags", () => {
     fc.assert(
       fc.property(rules, tags, fc.nat(), (rules, tags, seed) => {
         const shuffled = [...rules].sort((a, b) => ((a.id.length * 31 + seed) % 7) - ((b.id.length * 17 + seed) % 7));
-        const turned = tagsFrom(Object.entries(tags).reverse());
+        const turned = tagsFrom(Object.entries(tags).toReversed());
         const first = judge(setOf(rules), resource(), tags, NOW);
-        const again = judge(setOf(shuffled.reverse()), resource(), turned, NOW);
+        const again = judge(setOf(shuffled.toReversed()), resource(), turned, NOW);
         expect(names(again.violations)).toEqual(names(first.violations));
         expect(again.rules).toBe(first.rules);
       }),

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { hashTags } from "../../src/tags/hash-tags.ts";
 import { isReserved, keyProblem, valueProblem } from "../../src/tags/limits.ts";
