@@ -94,7 +94,7 @@ export function problemOf(error: unknown): ProblemError {
   }
   return new ProblemError(
     "internal",
-    "The request failed. The log of the server has the cause, under the id in `instance`.",
+    "The request failed. The log of the server has the cause, under the id of this request.",
   );
 }
 

@@ -79,7 +79,8 @@ export async function seedWorld(database: Database, size = 10): Promise<World> {
     requested_by: "ana@example.com",
     approved_by: "bo@example.com",
     created_at: before(100),
-    expires_at: before(-24 * 30),
+    // The database asks its own clock.
+    expires_at: new Date("2126-01-01T00:00:00Z"),
   });
   let n = 0;
   for (const account_id of ACCOUNTS) {

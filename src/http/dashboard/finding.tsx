@@ -34,7 +34,7 @@ export function FindingPage(props: {
           <div>
             <dt>Account and region</dt>
             <dd>
-              <AccountName id={finding.account_id} names={props.names} inline />, {finding.region}
+              <AccountName id={finding.account_id} names={props.names} />, {finding.region}
             </dd>
           </div>
           <div>

@@ -4,8 +4,8 @@ import type { Page } from "../../reports/page.ts";
 import type { FindingRow } from "../../reports/store.ts";
 import { Head } from "./layout.tsx";
 import { link, type LinkQuery } from "./links.ts";
-import { FilterForm, Pages, Select, TextField, totalText } from "./lists.tsx";
-import { AccountName, Chip, Time } from "./parts.tsx";
+import { anyUsed, FilterForm, Pages, Select, TextField, totalText } from "./lists.tsx";
+import { Chip, Place, Time } from "./parts.tsx";
 
 /** The filters in words of the address. */
 type Shown = Readonly<Record<string, readonly string[] | string | undefined>>;
@@ -27,7 +27,22 @@ export function Findings(props: {
         title="Findings"
         say={`${totalText(page.total)} ${status === "all" ? "" : `${status} `}${page.total.count === 1 ? "finding" : "findings"}`}
       />
-      <FilterForm action="/findings" clear={link.findings()}>
+      <FilterForm
+        action="/findings"
+        clear={link.findings()}
+        more={
+          <>
+            <Select name="kind" label="Kind" any="Any" options={FINDING_KINDS} value={filters["kind"]} />
+            <TextField name="rule" label="Rule" value={filters["rule"]} />
+            <TextField name="policy_id" label="Policy" value={filters["policy_id"]} />
+            <TextField name="arn" label="Resource (ARN)" value={filters["arn"]} wide />
+            <TextField name="account_id" label="Account" value={filters["account_id"]} />
+            <TextField name="region" label="Region" value={filters["region"]} />
+            <TextField name="owner" label="Owner" value={filters["owner"]} />
+          </>
+        }
+        more_used={anyUsed(filters, ["kind", "rule", "account_id", "region", "owner", "policy_id", "arn"])}
+      >
         <TextField name="q" label="Name or ARN contains" value={filters["q"]} wide />
         <Select
           name="effective_status"
@@ -44,12 +59,7 @@ export function Findings(props: {
           value={filters["severity"]}
         />
         <Select name="type" label="Type" any="Any" options={RESOURCE_TYPE_NAMES} value={filters["type"]} />
-        <Select name="kind" label="Kind" any="Any" options={FINDING_KINDS} value={filters["kind"]} />
         <TextField name="key" label="Tag key" value={filters["key"]} />
-        <TextField name="rule" label="Rule" value={filters["rule"]} />
-        <TextField name="account_id" label="Account" value={filters["account_id"]} />
-        <TextField name="region" label="Region" value={filters["region"]} />
-        <TextField name="owner" label="Owner" value={filters["owner"]} />
         <Select
           name="sort"
           label="Order"
@@ -62,7 +72,7 @@ export function Findings(props: {
         {page.items.length === 0 ? (
           <p class="empty muted">No finding matches.</p>
         ) : (
-          <div class="scroll" role="region" aria-label="Table of findings" tabindex={0}>
+          <div class="scroll list" role="region" aria-label="Table of findings" tabindex={0}>
             <table>
               <thead>
                 <tr>
@@ -92,9 +102,8 @@ export function Findings(props: {
                       <a href={link.resource(finding.arn)}>{finding.name ?? finding.arn}</a>
                       <span class="sub">{finding.type}</span>
                     </td>
-                    <td>
-                      <AccountName id={finding.account_id} names={names} />
-                      <span class="sub">{finding.region}</span>
+                    <td class="w-place">
+                      <Place account_id={finding.account_id} region={finding.region} names={names} />
                     </td>
                     <td>
                       <Chip state={finding.effective_status} />

@@ -50,11 +50,15 @@ export function TextField(props: {
   );
 }
 
-/** The form: a GET, so the address holds all of it. */
-export function FilterForm(props: { action: string; clear: string; children: Child }) {
+/** The form: a GET, so the address holds all of it. Seldom used fields are folded away unless one is in use. */
+export function FilterForm(props: { action: string; clear: string; children: Child; more: Child; more_used: boolean }) {
   return (
     <form method="get" action={props.action} class="card filters" aria-label="Filters">
       {props.children}
+      <details class="more" open={props.more_used}>
+        <summary>More filters</summary>
+        <div class="filters">{props.more}</div>
+      </details>
       <div class="actions">
         <button type="submit" class="primary">
           Show
@@ -65,6 +69,11 @@ export function FilterForm(props: { action: string; clear: string; children: Chi
       </div>
     </form>
   );
+}
+
+/** Whether a filter of these names is in use. */
+export function anyUsed(filters: Readonly<Record<string, unknown>>, names: readonly string[]): boolean {
+  return names.some((name) => filters[name] !== undefined);
 }
 
 /** `1,234`, or `10,000+` where counting stopped. */
@@ -86,7 +95,7 @@ export function Pages(props: {
     <nav class="pages" aria-label="Pages">
       <span class="muted small">
         {props.first && page.next_page_token === null
-          ? `All ${count(shown)} ${props.what}`
+          ? `${count(shown)} ${props.what}`
           : `${count(shown)} of ${totalText(page.total)} ${props.what} on this page`}
       </span>
       <span class="actions">

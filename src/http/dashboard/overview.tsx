@@ -3,7 +3,7 @@ import type { Basis, BreakdownRow, Compliance, RuleRow, ScanRow, UnitRow } from 
 import type { Severity } from "../../policy/verdict.ts";
 import { Head } from "./layout.tsx";
 import { link } from "./links.ts";
-import { AccountName, Chip, CountLink, FourBar, Percent, SizeBar, Swatch, Time } from "./parts.tsx";
+import { AccountName, Chip, CountLink, FourBar, Percent, Place, SizeBar, Swatch, Time } from "./parts.tsx";
 import { LatestScan, RunningScan, ScanNow } from "./scan-status.tsx";
 import { count, percent, plural, title } from "./words.ts";
 
@@ -47,7 +47,7 @@ export function Overview(props: { data: OverviewData }) {
           title="By account"
           first="Account"
           rows={data.by_account}
-          name={(row) => <AccountName id={row.group ?? ""} names={data.names} />}
+          name={(row) => <Place account_id={row.group ?? ""} names={data.names} />}
           filter="account_id"
         />
       </div>
@@ -91,11 +91,6 @@ function Hero({ data }: { data: OverviewData }) {
             {percent(now.ratio)}
             {now.ratio === null ? null : <small>%</small>}
           </p>
-          <p class="hero-say">
-            {now.ratio === null
-              ? "No resource could be judged."
-              : `${count(now.compliant)} of ${plural(judged, "judged resource")} comply with every rule.`}
-          </p>
         </div>
         <dl class="stats">
           <div>
@@ -128,6 +123,11 @@ function Hero({ data }: { data: OverviewData }) {
           </div>
         </dl>
       </div>
+      <p class="hero-say">
+        {now.ratio === null
+          ? "No resource could be judged."
+          : `${count(now.compliant)} of ${plural(judged, "judged resource")} comply with every rule.`}
+      </p>
       <FourBar counts={now} />
       <ul class="legend">
         {PARTS.map((part) => (
@@ -173,8 +173,7 @@ function Incomplete({ data }: { data: OverviewData }) {
   const [first, rest] = [incomplete.slice(0, 3), incomplete.slice(3, 100)];
   const line = (unit: UnitRow) => (
     <li>
-      <strong>{title(unit.type)}</strong> in <AccountName id={unit.account_id} names={data.names} inline />{" "}
-      {unit.region}:{" "}
+      <strong>{title(unit.type)}</strong> in <AccountName id={unit.account_id} names={data.names} /> {unit.region}:{" "}
       {unit.error === null
         ? unit.state === null
           ? "not attempted yet"
@@ -347,7 +346,7 @@ function Groups(props: {
               <th scope="col" class="num">
                 Noncompliant
               </th>
-              <th scope="col" class="num">
+              <th scope="col" class="num hide-small">
                 Unknown
               </th>
               <th scope="col" class="num">
@@ -378,7 +377,7 @@ function Groups(props: {
                       label={`noncompliant, ${of}`}
                     />
                   </td>
-                  <td class="num">
+                  <td class="num hide-small">
                     <CountLink
                       value={counts.unknown}
                       href={link.resources({ ...scope, status: "unknown" })}

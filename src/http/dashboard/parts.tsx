@@ -165,17 +165,19 @@ function segmentWidths(values: readonly number[]): number[] {
 }
 
 /** An account by its name, where one is known, and always by its number. */
-export function AccountName(props: { id: string; names: ReadonlyMap<string, string>; inline?: boolean }) {
+export function AccountName(props: { id: string; names: ReadonlyMap<string, string> }) {
   const name = props.names.get(props.id);
-  if (name === undefined) return <span class="nowrap">{props.id}</span>;
-  return props.inline === true ? (
+  return name === undefined ? <span class="nowrap">{props.id}</span> : <>{`${name} (${props.id})`}</>;
+}
+
+/** Account and region, in a cell of a table. */
+export function Place(props: { account_id: string; region?: string; names: ReadonlyMap<string, string> }) {
+  const name = props.names.get(props.account_id);
+  const below = [name === undefined ? undefined : props.account_id, props.region].filter((part) => part !== undefined);
+  return (
     <>
-      {name} ({props.id})
-    </>
-  ) : (
-    <>
-      {name}
-      <span class="sub">{props.id}</span>
+      {name ?? props.account_id}
+      {below.length === 0 ? null : <span class="sub">{below.join(" · ")}</span>}
     </>
   );
 }

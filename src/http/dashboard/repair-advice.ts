@@ -1,6 +1,6 @@
 import type { Database } from "../../db/client.ts";
 import { fixFor } from "../../policy/fix.ts";
-import { compilePolicies, type PolicySet } from "../../policy/load.ts";
+import { compilePolicies, PolicyError, type PolicyFile, type PolicySet } from "../../policy/load.ts";
 import { activeSet } from "../../policy/store.ts";
 import type { FindingRow, ResourceRow } from "../../reports/store.ts";
 
@@ -20,9 +20,19 @@ export class RepairAdvice {
   async load(database: Database): Promise<Advise> {
     const active = await activeSet(database);
     if (active === null) this.#set = null;
-    else if (this.#set?.id !== active.id) this.#set = compilePolicies(active.files);
+    else if (this.#set?.id !== active.id) this.#set = compileIfPossible(active.files);
     const set = this.#set;
     return (finding, resource) => (set === null ? null : advise(set, finding, resource));
+  }
+}
+
+/** A set that an older version stored may be refused by this one: pages do without advice then. */
+function compileIfPossible(files: readonly PolicyFile[]): PolicySet | null {
+  try {
+    return compilePolicies(files);
+  } catch (error) {
+    if (error instanceof PolicyError) return null;
+    throw error;
   }
 }
 

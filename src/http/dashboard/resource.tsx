@@ -79,7 +79,7 @@ function Identity(props: { resource: ResourceDetail; names: ReadonlyMap<string, 
           <dt>Account</dt>
           <dd>
             <a href={link.resources({ account_id: resource.account_id })}>
-              <AccountName id={resource.account_id} names={names} inline />
+              <AccountName id={resource.account_id} names={names} />
             </a>
           </dd>
         </div>
@@ -175,8 +175,14 @@ function Tags(props: { resource: ResourceDetail; now: Date }) {
         </div>
       )}
       <p class="pad muted small">
-        Checked with its unit <Time at={resource.unit_listed_at} now={now} />; the service itself was last asked{" "}
-        <Time at={resource.service_read_at} now={now} absent="never" />.
+        Checked with its unit <Time at={resource.unit_listed_at} now={now} />.{" "}
+        {resource.service_read_at === null ? (
+          "The service itself was never asked."
+        ) : (
+          <>
+            The service itself was last asked <Time at={resource.service_read_at} now={now} />.
+          </>
+        )}
         {resource.reading_error === null
           ? ""
           : ` The last attempt to read them failed: ${resource.reading_error.name}.`}

@@ -4,8 +4,8 @@ import type { ResourceRow } from "../../reports/store.ts";
 import { STATUSES } from "../schemas.ts";
 import { Head } from "./layout.tsx";
 import { link, type LinkQuery } from "./links.ts";
-import { FilterForm, Pages, Select, TextField, totalText } from "./lists.tsx";
-import { AccountName, Chip, CountLink, Time } from "./parts.tsx";
+import { anyUsed, FilterForm, Pages, Select, TextField, totalText } from "./lists.tsx";
+import { Chip, CountLink, Place, Time } from "./parts.tsx";
 import { count } from "./words.ts";
 
 type Shown = Readonly<Record<string, readonly string[] | string | undefined>>;
@@ -23,21 +23,29 @@ export function Resources(props: {
   return (
     <>
       <Head title="Resources" say={`${totalText(page.total)} ${page.total.count === 1 ? "resource" : "resources"}`} />
-      <FilterForm action="/resources" clear={link.resources()}>
+      <FilterForm
+        action="/resources"
+        clear={link.resources()}
+        more={
+          <>
+            <TextField name="account_id" label="Account" value={filters["account_id"]} />
+            <TextField name="region" label="Region" value={filters["region"]} />
+            <TextField name="has_tag" label="Has tag" value={filters["has_tag"]} />
+            <TextField name="lacks_tag" label="Lacks tag" value={filters["lacks_tag"]} />
+            <TextField name="owner" label="Owner" value={filters["owner"]} />
+          </>
+        }
+        more_used={anyUsed(filters, ["account_id", "region", "has_tag", "lacks_tag", "owner"])}
+      >
         <TextField name="q" label="Name or ARN contains" value={filters["q"]} wide />
         <Select name="status" label="Compliance" any="Any" options={STATUSES} value={filters["status"]} />
         <Select name="type" label="Type" any="Any" options={RESOURCE_TYPE_NAMES} value={filters["type"]} />
-        <TextField name="account_id" label="Account" value={filters["account_id"]} />
-        <TextField name="region" label="Region" value={filters["region"]} />
-        <TextField name="has_tag" label="Has tag" value={filters["has_tag"]} />
-        <TextField name="lacks_tag" label="Lacks tag" value={filters["lacks_tag"]} />
-        <TextField name="owner" label="Owner" value={filters["owner"]} />
       </FilterForm>
       <section class="card flush" aria-label="Resources">
         {page.items.length === 0 ? (
           <p class="empty muted">No resource matches.</p>
         ) : (
-          <div class="scroll" role="region" aria-label="Table of resources" tabindex={0}>
+          <div class="scroll list" role="region" aria-label="Table of resources" tabindex={0}>
             <table>
               <thead>
                 <tr>
@@ -66,9 +74,8 @@ export function Resources(props: {
                     <td>
                       <Chip state={resource.status} />
                     </td>
-                    <td>
-                      <AccountName id={resource.account_id} names={names} />
-                      <span class="sub">{resource.region}</span>
+                    <td class="w-place">
+                      <Place account_id={resource.account_id} region={resource.region} names={names} />
                     </td>
                     <td>{resource.owner ?? <span class="muted">–</span>}</td>
                     <td class="num">

@@ -4,7 +4,7 @@ import { RESOURCE_TYPE_NAMES } from "../../inventory/resource-types.ts";
 import { Head } from "./layout.tsx";
 import { link, type LinkQuery } from "./links.ts";
 import { Pages } from "./lists.tsx";
-import { AccountName, Chip, FullTime } from "./parts.tsx";
+import { AccountName, Chip, FullTime, Place } from "./parts.tsx";
 import { RunningScan, ScanNow } from "./scan-status.tsx";
 import { count, duration, plural, title } from "./words.ts";
 
@@ -20,7 +20,7 @@ export function Scans(props: { page: Page<ScanRow>; query: LinkQuery; first: boo
         {page.items.length === 0 ? (
           <p class="empty muted">No scan yet.</p>
         ) : (
-          <div class="scroll" role="region" aria-label="Table of scans" tabindex={0}>
+          <div class="scroll list" role="region" aria-label="Table of scans" tabindex={0}>
             <table>
               <thead>
                 <tr>
@@ -172,7 +172,7 @@ function Errors(props: { units: readonly ScanUnitRow[]; names: ReadonlyMap<strin
                 <th scope="row">
                   {title(unit.type)}
                   <span class="sub">
-                    <AccountName id={unit.account_id} names={props.names} inline /> {unit.region}
+                    <AccountName id={unit.account_id} names={props.names} /> {unit.region}
                   </span>
                 </th>
                 <td>
@@ -244,8 +244,7 @@ function Matrix(props: { units: readonly ScanUnitRow[]; names: ReadonlyMap<strin
             {shown.map((units) => (
               <tr>
                 <th scope="row" class="nowrap">
-                  <AccountName id={units[0]?.account_id ?? ""} names={props.names} />
-                  <span class="sub">{units[0]?.region}</span>
+                  <Place account_id={units[0]?.account_id ?? ""} region={units[0]?.region ?? ""} names={props.names} />
                 </th>
                 {types.map((type) => (
                   <td>

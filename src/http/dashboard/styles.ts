@@ -30,7 +30,7 @@ html { -webkit-text-size-adjust: 100%; }
 body {
   margin: 0; background: var(--bg); color: var(--text);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", Arial, sans-serif;
-  font-variant-numeric: tabular-nums; overflow-wrap: anywhere;
+  font-variant-numeric: tabular-nums; overflow-wrap: break-word;
 }
 a { color: var(--accent); text-decoration-thickness: 1px; text-underline-offset: 2px; }
 a:hover { text-decoration-thickness: 2px; }
@@ -86,7 +86,7 @@ footer { max-width: 1240px; margin: 0 auto; padding: 0 1.25rem 2rem; color: var(
 .hero-top { display: flex; flex-wrap: wrap; gap: .5rem 2.5rem; align-items: end; justify-content: space-between; }
 .big { font-size: clamp(3rem, 9vw, 4.75rem); line-height: .95; font-weight: 720; letter-spacing: -.045em; }
 .big small { font-size: .48em; font-weight: 600; letter-spacing: -.02em; margin-left: .06em; color: var(--muted); }
-.hero-say { margin-top: .5rem; color: var(--muted); }
+.hero-say { margin-top: .7rem; color: var(--muted); }
 .stats { display: flex; flex-wrap: wrap; gap: .75rem 2rem; margin: 0; }
 .stats div { display: flex; flex-direction: column-reverse; }
 .stats dt { color: var(--muted); font-size: .87rem; }
@@ -106,10 +106,11 @@ footer { max-width: 1240px; margin: 0 auto; padding: 0 1.25rem 2rem; color: var(
 .chip { display: inline-flex; align-items: center; gap: .35em; border: 1px solid var(--line); background: var(--raised); border-radius: 999px; padding: .02rem .6rem; font-size: .84rem; font-weight: 560; white-space: nowrap; overflow-wrap: normal; color: var(--text); }
 .chip svg { width: .72em; height: .72em; flex: none; }
 .c-good svg { color: var(--compliant); } .c-bad svg { color: var(--noncompliant); } .c-quiet svg { color: var(--exempt); } .c-unsure svg { color: var(--unknown); } .c-busy svg { color: var(--accent); }
-.c-bad { border-color: var(--noncompliant); }
 
 /* Tables */
 .scroll { overflow-x: auto; }
+/* A box that scrolls would be what the head sticks to: a long list leaves the scrolling to the page. */
+@media (min-width: 960px) { .list { overflow-x: visible; } }
 table { border-collapse: collapse; width: 100%; font-size: .93rem; }
 caption { text-align: left; color: var(--muted); font-size: .87rem; padding: 0 1.25rem .6rem; }
 th { text-align: left; font-weight: 600; color: var(--muted); font-size: .82rem; }
@@ -120,26 +121,28 @@ tbody tr:last-child > * { border-bottom: 0; }
 tbody tr:hover > * { background: var(--raised); }
 th:first-child, td:first-child { padding-left: 1.25rem; } th:last-child, td:last-child { padding-right: 1.25rem; }
 .num { text-align: right; white-space: nowrap; overflow-wrap: normal; }
-.bar-cell { width: 34%; vertical-align: middle; }
+.bar-cell { width: 30%; vertical-align: middle; }
 td .sub, th .sub { display: block; color: var(--muted); font-size: .85rem; font-weight: 400; }
 .zero { color: var(--muted); }
 .w-arn { min-width: 15rem; }
 @media (max-width: 640px) {
   main { padding: 1rem .75rem 2rem; gap: 1rem; } .top-in { padding: 0 .75rem; } .nav { margin: 0 -.5rem; } .nav a { padding: .5rem; }
   th:first-child, td:first-child { padding-left: .9rem; } th:last-child, td:last-child { padding-right: .9rem; }
-  .card { padding: 1rem .9rem; } .flush { padding: 0; } .brand { padding: .6rem 0 .2rem; } .bar-cell { width: 22%; min-width: 5rem; } .hide-small { display: none; }
+  .card { padding: 1rem .9rem; } .flush { padding: 0; } .brand { padding: .6rem 0 .2rem; } .bar-cell { width: 22%; min-width: 5rem; } .hide-small { display: none; } tbody th { min-width: 6rem; }
 }
 
 /* Forms */
-.filters { display: grid; grid-template-columns: repeat(auto-fill, minmax(10.5rem, 1fr)); gap: .75rem; align-items: end; }
+.filters { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(10.5rem, 45%), 1fr)); gap: .75rem; align-items: end; }
 .filters .wide { grid-column: span 2; }
-@media (max-width: 480px) { .filters .wide { grid-column: auto; } }
 label { display: grid; gap: .2rem; font-size: .84rem; color: var(--muted); font-weight: 560; }
 input, select, button, .button { font: inherit; font-size: .93rem; color: var(--text); background: var(--surface); border: 1px solid var(--strong-line); border-radius: 8px; padding: .42rem .6rem; min-height: 2.35rem; width: 100%; min-width: 0; }
 button, .button { width: auto; cursor: pointer; font-weight: 600; text-decoration: none; display: inline-flex; align-items: center; gap: .4rem; padding: .42rem .95rem; }
 button:hover, .button:hover { background: var(--raised); }
 .primary { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
 .primary:hover { background: var(--accent); filter: brightness(1.1); }
+input, select { font-weight: 400; }
+.filters .more, .filters .actions { grid-column: 1 / -1; }
+.more .filters { margin-top: .75rem; }
 .actions { display: flex; flex-wrap: wrap; gap: .6rem; align-items: center; }
 .applied { display: flex; flex-wrap: wrap; gap: .4rem; align-items: center; list-style: none; margin: 0; padding: 0; }
 .pages { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: center; gap: .75rem; padding: .8rem 1.25rem; border-top: 1px solid var(--line); }
@@ -159,18 +162,18 @@ pre { margin: 0; padding: .7rem .85rem; background: var(--raised); border: 1px s
 .history li:last-child { border-color: transparent; padding-bottom: 0; }
 .history li::before { content: ""; position: absolute; left: -7px; top: .35rem; width: 12px; height: 12px; border-radius: 50%; background: var(--surface); border: 3px solid var(--exempt); }
 .history .h-opened::before, .history .h-reopened::before { border-color: var(--noncompliant); } .history .h-resolved::before { border-color: var(--compliant); }
-.matrix td, .matrix tbody th { padding: .4rem .5rem; }
-.matrix td { text-align: center; }
+.matrix td { text-align: center; padding-block: .4rem; vertical-align: middle; }
 .matrix thead th:not(:first-child) { white-space: normal; min-width: 5.2rem; vertical-align: bottom; text-align: center; }
 .letter { display: inline-grid; place-items: center; min-width: 2.4rem; padding: .1rem .4rem; border-radius: 6px; border: 1px solid var(--line); font-weight: 640; font-size: .84rem; background: var(--raised); color: var(--text); text-decoration: none; }
 .l-bad { border: 2px solid var(--noncompliant); } .l-busy { border: 2px dashed var(--accent); } .l-good { border-bottom: 3px solid var(--compliant); } .l-unsure { border: 2px dotted var(--strong-line); }
-.card { display: flow-root; }
+code, pre, dd, .note, .banner, h1, h3, .history, tbody td:not(.num), tbody .w-name { overflow-wrap: anywhere; }
+tbody th { min-width: 8rem; }
 .card-foot { margin-top: 1.1rem; padding-top: 1.1rem; border-top: 1px solid var(--line); }
 .pad { padding: .6rem 1.25rem 1rem; }
 .in-card { margin-bottom: 1rem; } .in-details { margin-top: .8rem; } .after { margin-top: .9rem; }
 .hero-title { font-size: 1.05rem; font-weight: 650; margin-bottom: .9rem; }
 .hero-foot { margin-top: 1rem; }
-.w-name { min-width: 11rem; }
+.w-name { min-width: 11rem; } .w-place { min-width: 9.5rem; }
 .fix { display: grid; gap: .35rem; grid-template-columns: minmax(0, 1fr); }
 .check { display: inline-flex; align-items: center; gap: .45rem; }
 .check input { width: 1.1rem; min-height: 1.1rem; accent-color: var(--accent); }
