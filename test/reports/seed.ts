@@ -52,7 +52,7 @@ export function seeder(database: Database) {
       await database.insert(resources).values(value);
       return value;
     },
-    async finding(
+    findingRow(
       on: { arn: string; account_id: string; region: string; type: typeof findings.$inferInsert.type },
       row: Row<typeof findings> = {},
     ) {
@@ -76,6 +76,13 @@ export function seeder(database: Database) {
         first_opened_at: NOON,
         ...row,
       };
+      return value;
+    },
+    async finding(
+      on: { arn: string; account_id: string; region: string; type: typeof findings.$inferInsert.type },
+      row: Row<typeof findings> = {},
+    ) {
+      const value = this.findingRow(on, row);
       await database.insert(findings).values(value);
       return value;
     },
