@@ -21,7 +21,7 @@ export const DEFAULT_LIMITS: LimitSettings = {
 };
 
 /** A throttled caller still asks this often, or it would never learn that the throttling ended. */
-const LEAST_PER_SECOND = 1;
+const LEAST_PER_SECOND = 2;
 
 /**
  * A token bucket that learns: a throttle halves its rate and empties it, each second with a success and no throttle doubles
