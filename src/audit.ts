@@ -46,7 +46,12 @@ function judged(
     const { resource, in_index } = observation;
     const message = error instanceof Error ? error.message : String(error);
     return {
-      observation: { resource, in_index, outcome: "unknown", error: { name: "JudgeError", message, operation: "judge" } },
+      observation: {
+        resource,
+        in_index,
+        outcome: "unknown",
+        error: { name: "JudgeError", message, operation: "judge" },
+      },
       judgement: null,
     };
   }

@@ -13,10 +13,15 @@ export class CannotBeginError extends Error {
   override name = "CannotBeginError";
 }
 
-const accountId = z.string("an account id is text: put it in quotes").regex(/^\d{12}$/, "an account id has twelve digits");
+const accountId = z
+  .string("an account id is text: put it in quotes")
+  .regex(/^\d{12}$/, "an account id has twelve digits");
 const rate = (burst: number, per_second: number) =>
   z
-    .strictObject({ burst: z.number().positive().default(burst), per_second: z.number().positive().default(per_second) })
+    .strictObject({
+      burst: z.number().positive().default(burst),
+      per_second: z.number().positive().default(per_second),
+    })
     .prefault({});
 const rampedRate = () =>
   z
@@ -26,8 +31,7 @@ const rampedRate = () =>
 
 function isTimeZone(name: string): boolean {
   try {
-    new Intl.DateTimeFormat("en", { timeZone: name });
-    return true;
+    return Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone !== "";
   } catch {
     return false;
   }
@@ -38,7 +42,10 @@ export const ConfigFile = z.strictObject({
   targets: z
     .strictObject({
       accounts: z.array(accountId).min(1, "name at least one account, or leave accounts out").optional(),
-      regions: z.array(z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "not a region")).min(1).optional(),
+      regions: z
+        .array(z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "not a region"))
+        .min(1)
+        .optional(),
       role: z
         .string()
         .regex(/^[\w+=,.@-]{1,64}$/, "the name of a role, without its ARN")
@@ -113,10 +120,14 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** Reads environment and configuration file. Throws UsageError that names the variable, or the file with line and column. */
 export async function loadConfig(env: Environment, cwd: string): Promise<Config> {
   const path = env["TAGWARDEN_CONFIG"] ?? "tagwarden.yaml";
-  const text = await readFile(isAbsolute(path) ? path : join(cwd, path), "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT" && env["TAGWARDEN_CONFIG"] === undefined) return null;
-    throw new UsageError(`${path}: cannot be read (${error.code ?? error.message}). TAGWARDEN_CONFIG names this file.`);
-  });
+  const text = await readFile(isAbsolute(path) ? path : join(cwd, path), "utf8").catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT" && env["TAGWARDEN_CONFIG"] === undefined) return null;
+      throw new UsageError(
+        `${path}: cannot be read (${error.code ?? error.message}). TAGWARDEN_CONFIG names this file.`,
+      );
+    },
+  );
   const file = text === null ? ConfigFile.parse({}) : parseConfigFile(relative(cwd, path) || path, text);
   return {
     ...file,
@@ -140,7 +151,9 @@ export function parseConfigFile(path: string, text: string): ConfigFile {
     return `${path}:${line}:${col}`;
   };
   if (document.errors.length > 0) {
-    throw new UsageError(document.errors.map((error) => `${at(error.pos[0])}: ${error.message.split("\n")[0]}`).join("\n"));
+    throw new UsageError(
+      document.errors.map((error) => `${at(error.pos[0])}: ${error.message.split("\n")[0]}`).join("\n"),
+    );
   }
   const result = ConfigFile.safeParse(document.toJS({ maxAliasCount: 100 }) ?? {});
   if (result.success) return result.data;
@@ -175,13 +188,16 @@ function port(text: string | undefined): number {
 function databaseUrl(text: string | undefined): string | null {
   if (!text) return null;
   if (!/^postgres(ql)?:\/\/./.test(text)) {
-    throw new UsageError("DATABASE_URL has to begin with postgres:// or postgresql://, as in postgres://user:password@host:5432/tagwarden.");
+    throw new UsageError(
+      "DATABASE_URL has to begin with postgres:// or postgresql://, as in postgres://user:password@host:5432/tagwarden.",
+    );
   }
   return text;
 }
 
 function logLevel(text: string | undefined): string {
   const levels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
-  if (text && !levels.includes(text)) throw new UsageError(`LOG_LEVEL is ${JSON.stringify(text)}: it has to be one of ${levels.join(", ")}.`);
+  if (text && !levels.includes(text))
+    throw new UsageError(`LOG_LEVEL is ${JSON.stringify(text)}: it has to be one of ${levels.join(", ")}.`);
   return text || "info";
 }

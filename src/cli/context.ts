@@ -88,7 +88,8 @@ async function loadActive(context: Context): Promise<PolicySet> {
   const { activeSet } = await import("../policy/store.ts");
   const { compilePolicies } = await import("../policy/load.ts");
   const active = await activeSet((await context.database()).database);
-  if (!active) throw new UsageError("No policies are active yet: run `tagwarden scan` or `tagwarden policies activate` first.");
+  if (!active)
+    throw new UsageError("No policies are active yet: run `tagwarden scan` or `tagwarden policies activate` first.");
   return compilePolicies(active.files);
 }
 
@@ -99,14 +100,17 @@ export async function isSandbox(endpoint: string): Promise<boolean> {
     const text = await response.text();
     return response.ok && text.includes('"tagwarden-sandbox"');
   } catch (cause) {
-    throw new CannotBeginError(`Nothing answers at ${endpoint}, which AWS_ENDPOINT_URL names. Is \`tagwarden sandbox\` running?`, {
-      cause,
-    });
+    throw new CannotBeginError(
+      `Nothing answers at ${endpoint}, which AWS_ENDPOINT_URL names. Is \`tagwarden sandbox\` running?`,
+      {
+        cause,
+      },
+    );
   }
 }
 
 /** A signal that aborts on Ctrl-C and SIGTERM; a second one ends the process at once. */
-export function untilSignalled(): { signal: AbortSignal; release(): void } {
+export function untilSignalled(): { readonly signal: AbortSignal; readonly release: () => void } {
   const controller = new AbortController();
   let first_at = 0;
   const stop = (name: NodeJS.Signals) => {

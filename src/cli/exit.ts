@@ -20,7 +20,10 @@ const CANNOT_BEGIN = [
 export function exitCodeOf(error: unknown): number {
   const { name, code } = error as { name?: string; code?: string };
   if (name !== undefined && USAGE.includes(name)) return EXIT.usage;
-  if ((name !== undefined && CANNOT_BEGIN.includes(name)) || /^(ECONN|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH)/.test(code ?? "")) {
+  if (
+    (name !== undefined && CANNOT_BEGIN.includes(name)) ||
+    /^(ECONN|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH)/.test(code ?? "")
+  ) {
     return EXIT.cannot_begin;
   }
   return EXIT.incomplete;
@@ -29,11 +32,13 @@ export function exitCodeOf(error: unknown): number {
 /** What to print for an error: its message for what has a name here, and what to do where AWS gives only a name. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if (USAGE.includes(error.name) || error.name.startsWith("Database") || error.name === "CannotBeginError") return error.message;
+  if (USAGE.includes(error.name) || error.name.startsWith("Database") || error.name === "CannotBeginError")
+    return error.message;
   if (error.name === "CredentialsProviderError") {
     return "No AWS credentials were found. Set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or try `npm start`, which needs none.";
   }
-  if (exitCodeOf(error) === EXIT.cannot_begin) return `AWS could not be asked who calls: ${error.name}: ${error.message}`;
+  if (exitCodeOf(error) === EXIT.cannot_begin)
+    return `AWS could not be asked who calls: ${error.name}: ${error.message}`;
   const { code } = error as { code?: string };
   return `${error.name}${code ? ` (${code})` : ""}: ${error.message}${process.env["LOG_LEVEL"] === "debug" ? `\n${error.stack}` : ""}`;
 }

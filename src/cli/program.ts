@@ -10,7 +10,10 @@ const COMMANDS: Record<string, Row> = {
     summary: "list every resource, read its tags, judge them, record and report",
     load: async () => (await import("./scan.ts")).scanCommand(),
   },
-  scans: { summary: "list and show scans; confirm held closures", load: async () => (await import("./scans.ts")).scansCommand() },
+  scans: {
+    summary: "list and show scans; confirm held closures",
+    load: async () => (await import("./scans.ts")).scansCommand(),
+  },
   serve: {
     summary: "schedules, HTTP API and dashboard; with --sandbox everything without AWS",
     load: async () => (await import("./serve.ts")).serveCommand(),
@@ -20,12 +23,27 @@ const COMMANDS: Record<string, Row> = {
     load: async () => (await import("./policies.ts")).policiesCommand(),
   },
   findings: { summary: "what is wrong, filtered", load: async () => (await import("./findings.ts")).findingsCommand() },
-  report: { summary: "print the report of a scan again", load: async () => (await import("./report.ts")).reportCommand() },
-  plan: { summary: "propose tag changes, before and after", load: async () => (await import("./plan.ts")).planCommand() },
+  report: {
+    summary: "print the report of a scan again",
+    load: async () => (await import("./report.ts")).reportCommand(),
+  },
+  plan: {
+    summary: "propose tag changes, before and after",
+    load: async () => (await import("./plan.ts")).planCommand(),
+  },
   plans: { summary: "list and show plans; reject one", load: async () => (await import("./plans.ts")).plansCommand() },
-  apply: { summary: "make the changes of a plan, each verified", load: async () => (await import("./apply.ts")).applyCommand() },
-  sandbox: { summary: "an emulated AWS to try things on", load: async () => (await import("./sandbox.ts")).sandboxCommand() },
-  migrate: { summary: "bring the database's tables up to date", load: async () => (await import("./migrate.ts")).migrateCommand() },
+  apply: {
+    summary: "make the changes of a plan, each verified",
+    load: async () => (await import("./apply.ts")).applyCommand(),
+  },
+  sandbox: {
+    summary: "an emulated AWS to try things on",
+    load: async () => (await import("./sandbox.ts")).sandboxCommand(),
+  },
+  migrate: {
+    summary: "bring the database's tables up to date",
+    load: async () => (await import("./migrate.ts")).migrateCommand(),
+  },
 };
 
 const EXIT_CODES = `
@@ -51,13 +69,18 @@ export async function run(argv: readonly string[]): Promise<void> {
   const asked = argv.find((word) => !word.startsWith("-"));
   for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
     if (name === asked) program.addCommand(inheritExit(await load()));
-    else program.command(name).description(summary).action(() => {});
+    else
+      program
+        .command(name)
+        .description(summary)
+        .action(() => {});
   }
   try {
     await program.parseAsync(argv, { from: "user" });
   } catch (error) {
     if (error instanceof CommanderError) {
-      process.exitCode = error.exitCode === 0 || error.code === "commander.help" ? (asked || argv.length > 0 ? 0 : 2) : 2;
+      process.exitCode =
+        error.exitCode === 0 || error.code === "commander.help" ? (asked || argv.length > 0 ? 0 : 2) : 2;
       return;
     }
     process.stderr.write(`${messageOf(error)}\n`);

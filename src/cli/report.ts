@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { UsageError } from "../config.ts";
 import type { Database } from "../db/client.ts";
+import type { RemediationCounts } from "../remediation/counts.ts";
 import { scanDetails, scanReport } from "../reports/scan-report.ts";
 import { latestScan, scan } from "../reports/store.ts";
 import { formatScanReport } from "../reports/terminal.ts";
@@ -22,12 +23,13 @@ export function reportCommand(): Command {
     );
 }
 
-/** The body of the command. Throws UsageError when there is no such scan. */
+/** The body of the command, and the end of `scan`, which knows what its repair counted. Throws UsageError when there is no such scan. */
 export async function printReport(
   database: Database,
   id: string | undefined,
   options: { json?: boolean },
   output: Output,
+  remediation: RemediationCounts | null = null,
 ): Promise<void> {
   const row = id === undefined ? await latestScan(database) : await scan(database, id);
   if (!row) {
@@ -37,7 +39,7 @@ export async function printReport(
         : `There is no scan ${JSON.stringify(id)}. List them: tagwarden scans list`,
     );
   }
-  const report = await scanReport(database, row.id);
+  const report = await scanReport(database, row.id, remediation);
   if (options.json) output.write(`${JSON.stringify(report, null, 2)}\n`);
   else {
     const details = await scanDetails(database, row.id);

@@ -1,7 +1,10 @@
 import { Command, Option } from "commander";
 import { UsageError } from "../config.ts";
+import type { Database } from "../db/client.ts";
+import type { ScanState } from "../inventory/schema.ts";
 import { SEVERITIES, type Severity } from "../policy/verdict.ts";
 import type { PolicySet } from "../policy/load.ts";
+import type { RemediationCounts } from "../remediation/counts.ts";
 import type { Context } from "./context.ts";
 import { withContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
@@ -20,7 +23,8 @@ type ScanOptions = {
 
 const list = (text: string): string[] => {
   const items = text.split(",").map((item) => item.trim());
-  if (items.some((item) => item === "")) throw new UsageError(`${JSON.stringify(text)} has an empty item: give a list like a,b.`);
+  if (items.some((item) => item === ""))
+    throw new UsageError(`${JSON.stringify(text)} has an empty item: give a list like a,b.`);
   return items;
 };
 
@@ -33,7 +37,11 @@ export function scanCommand(): Command {
     .option("--accounts <a,b>", "accounts (default: tagwarden.yaml, else the caller's own)", list)
     .option("--types <a,b>", "resource types (default: all thirteen)", list)
     .addOption(new Option("--fail-on <severity>", "exit 1 when a finding at or above it is open").choices(SEVERITIES))
-    .addOption(new Option("--confirm <what>", "all: ask the service for every reading, whatever the index says").choices(["all"]))
+    .addOption(
+      new Option("--confirm <what>", "all: ask the service for every reading, whatever the index says").choices([
+        "all",
+      ]),
+    )
     .option("--activate", "use the policies given from now on, when they differ from the active ones")
     .option("--json", "print one JSON object instead of the report")
     .addHelpText(
@@ -76,7 +84,12 @@ async function scan(context: Context, options: ScanOptions): Promise<number> {
   // With the embedded database this process is alone, so reading may begin before the scan has its epoch.
   const early = config.database_url === null && first ? await aws.target(first) : null;
   const begun = early
-    ? beginTarget(early, types, { database: opening.then((opened) => opened.database), confirm_all, now, signal: reading.signal })
+    ? beginTarget(early, types, {
+        database: opening.then((opened) => opened.database),
+        confirm_all,
+        now,
+        signal: reading.signal,
+      })
     : undefined;
   try {
     const { database, kind } = await opening;
@@ -89,25 +102,20 @@ async function scan(context: Context, options: ScanOptions): Promise<number> {
       now(),
     );
     if (!created || created.deduplicated) {
-      throw new UsageError(`Scan ${created?.scan.id} of the same targets is running. Watch it: tagwarden scans show ${created?.scan.id}`);
+      throw new UsageError(
+        `Scan ${created?.scan.id} of the same targets is running. Watch it: tagwarden scans show ${created?.scan.id}`,
+      );
     }
     const progress = progressLine(process.stderr);
     const settings = { mass_close: config.mass_close, targets_at_once: config.limits.targets_at_once };
     const deps = { database, aws, set: active, settings, now, onProgress: progress.update, signal: reading.signal };
     const state = await runScan(deps, created.scan, begun).finally(progress.end);
-    const { autoRemediate } = await import("../remediation/auto.ts");
-    const remediation =
-      state === "cancelled"
-        ? null
-        : await autoRemediate({ database, aws, set: active, now, budgets: config.remediation }, created.scan.id, signal);
-    const { scanReport } = await import("../reports/scan-report.ts");
-    const report = await scanReport(database, created.scan.id, remediation);
-    if (options.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
-    else {
-      const { terminalReport } = await import("./terminal-report.ts");
-      process.stdout.write(await terminalReport(database, created.scan.id, report, process.stdout));
-    }
-    return exitCode(report, options.failOn, database, created.scan.id);
+    const { autoRemediate } = await import("../remediation/aws/auto.ts");
+    const repair = { database, aws, set: active, now, budgets: config.remediation, alone: kind === "pglite" };
+    const remediation = state === "cancelled" ? null : await autoRemediate(repair, created.scan.id, signal);
+    const { printReport } = await import("./report.ts");
+    await printReport(database, created.scan.id, options, process.stdout, remediation);
+    return await exitCode(database, created.scan.id, state, remediation, options.failOn);
   } catch (error) {
     reading.abort(error);
     throw error;
@@ -125,4 +133,21 @@ async function agreeOnSet(context: Context, set: PolicySet, activate: boolean, a
   if (activation.outcome === "kept") throw new UsageError(activation.text);
   if (activation.outcome === "activated") process.stderr.write(`${activation.text}\n`);
   return set;
+}
+
+/** Incomplete wins over "findings at or above". */
+async function exitCode(
+  database: Database,
+  scan_id: string,
+  state: ScanState,
+  remediation: RemediationCounts | null,
+  failOn: Severity | undefined,
+): Promise<number> {
+  const unrepaired = remediation ? remediation.conflict + remediation.failed + remediation.blocked : 0;
+  if (state !== "succeeded" || unrepaired > 0) return EXIT.incomplete;
+  if (failOn === undefined) return EXIT.done;
+  const { openBySeverity } = await import("../reports/store.ts");
+  const open = await openBySeverity(database, { scan_id });
+  const worse = SEVERITIES.slice(SEVERITIES.indexOf(failOn));
+  return worse.some((severity) => open[severity] > 0) ? EXIT.no : EXIT.done;
 }

@@ -39,7 +39,10 @@ export function scansCommand(): Command {
               ]),
             ),
           );
-          if (page.next_page_token) process.stdout.write(`More: tagwarden scans list --page-size ${options.pageSize} --page-token ${page.next_page_token}\n`);
+          if (page.next_page_token)
+            process.stdout.write(
+              `More: tagwarden scans list --page-size ${options.pageSize} --page-token ${page.next_page_token}\n`,
+            );
         }
       }),
     );
@@ -96,7 +99,8 @@ export function scansCommand(): Command {
 
 async function knownScan(database: Database, id: string) {
   const row = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id) ? await scan(database, id) : null;
-  if (!row) throw new UsageError(`There is no scan ${JSON.stringify(id)} in this database. List them: tagwarden scans list`);
+  if (!row)
+    throw new UsageError(`There is no scan ${JSON.stringify(id)} in this database. List them: tagwarden scans list`);
   return row;
 }
 

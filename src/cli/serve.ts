@@ -22,18 +22,28 @@ Environment: PORT (8080), HOST (127.0.0.1), DATABASE_URL, TAGWARDEN_DATA_DIR, TA
       log.level = process.stderr.isTTY && !process.env["LOG_LEVEL"] ? "warn" : config.log_level;
       const remote_sandbox = !sandbox && config.endpoint !== null && (await isSandbox(config.endpoint));
       if (sandbox && config.database_url !== null && config.endpoint !== null) {
-        throw new UsageError("--sandbox starts its own AWS, and AWS_ENDPOINT_URL names another one: unset one of them.");
+        throw new UsageError(
+          "--sandbox starts its own AWS, and AWS_ENDPOINT_URL names another one: unset one of them.",
+        );
       }
       const { signal, release } = untilSignalled();
       const say = (line: string) => process.stderr.write(`${line}\n`);
       const { startService } = await import("../main.ts");
-      const folder = dataFolder(config, sandbox || remote_sandbox);
-      const service = await startService({ config, sandbox, remote_sandbox, folder, now: () => new Date(), say }).catch(
-        (error: NodeJS.ErrnoException) => {
-          if (error.code !== "EADDRINUSE") throw error;
-          throw new CannotBeginError(`Port ${config.port} is in use. Set PORT to another one, as in PORT=8081.`, { cause: error });
-        },
-      );
+      const kind = sandbox ? "own" : remote_sandbox ? "remote" : "none";
+      const folder = dataFolder(config, kind !== "none");
+      const service = await startService({
+        config,
+        sandbox: kind,
+        sandbox_port: 0,
+        folder,
+        now: () => new Date(),
+        say,
+      }).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== "EADDRINUSE") throw error;
+        throw new CannotBeginError(`Port ${config.port} is in use. Set PORT to another one, as in PORT=8081.`, {
+          cause: error,
+        });
+      });
       say(`Dashboard: ${service.url}   (Ctrl-C stops)`);
       if (!signal.aborted) await new Promise((done) => signal.addEventListener("abort", done, { once: true }));
       say("Stopping.");

@@ -4,13 +4,13 @@ import type { PgDatabase, PgQueryResultHKT } from "drizzle-orm/pg-core";
  * A database or a transaction of either kind, PostgreSQL or the embedded PGlite: functions take it first, and the caller
  * decides the transaction.
  */
-export type Database = PgDatabase<PgQueryResultHKT, Record<string, never>>;
+export type Database = PgDatabase<PgQueryResultHKT>;
 
 /** An opened database. `kind` is for the few places where one connection or many makes a difference. */
 export type OpenDatabase = {
   readonly database: Database;
   readonly kind: "postgres" | "pglite";
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 };
 
 /** Opens a PostgreSQL server by its URL. Nothing is sent before the first query. */
@@ -24,7 +24,11 @@ export async function openPostgres(url: string, options: { max_connections?: num
     onnotice: () => {},
     connection: { application_name: "tagwarden", TimeZone: "UTC" },
   });
-  return { database: drizzle({ client }) as unknown as Database, kind: "postgres", close: () => client.end({ timeout: 5 }) };
+  return {
+    database: drizzle({ client }) as unknown as Database,
+    kind: "postgres",
+    close: () => client.end({ timeout: 5 }),
+  };
 }
 
 /** Opens the embedded database in a folder, or in memory when none is given. It allows one process at a time. */

@@ -62,7 +62,9 @@ async function openEmbedded({ folder, command }: DatabaseLocation, now: Date): P
     };
   } catch (cause) {
     await claim.release();
-    throw new DatabaseUnreachableError(`The embedded database in ${folder} cannot be opened: ${reason(cause)}.`, { cause });
+    throw new DatabaseUnreachableError(`The embedded database in ${folder} cannot be opened: ${reason(cause)}.`, {
+      cause,
+    });
   }
 }
 

@@ -7,7 +7,9 @@ export function awsSettings(config: Config, sandbox?: Pick<AwsSettings, "endpoin
   const { index, list, read, write, patience_seconds } = config.limits;
   return {
     ...sandbox,
-    ...(role !== undefined && { role: { name: role, session_name, ...(external_id !== undefined && { external_id }) } }),
+    ...(role !== undefined && {
+      role: { name: role, session_name, ...(external_id !== undefined && { external_id }) },
+    }),
     limits: { index, list, read, write },
     patience_ms: patience_seconds * 1000,
   };

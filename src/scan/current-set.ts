@@ -22,11 +22,21 @@ export async function openCurrentSet(
   let set = await loadPolicies(folder);
   let problem: string | null = null;
   const use = async (next: PolicySet) => {
-    const options = { activate: true, confirm: false, guard: settings.guard, actor: settings.actor, now: settings.now() };
+    const options = {
+      activate: true,
+      confirm: false,
+      guard: settings.guard,
+      actor: settings.actor,
+      now: settings.now(),
+    };
     const activation = await useSet(database, next, options);
     problem = activation.outcome === "kept" ? activation.text : null;
     if (activation.outcome === "activated") log.info({ policy_set_id: next.id }, "policies activated");
-    if (activation.outcome === "kept") log.warn({ policy_set_id: activation.active.id }, "changed policies are not used: they would close too many findings at once");
+    if (activation.outcome === "kept")
+      log.warn(
+        { policy_set_id: activation.active.id },
+        "changed policies are not used: they would close too many findings at once",
+      );
     set = activation.outcome === "kept" ? activation.active : next;
   };
   await use(set);

@@ -1,5 +1,9 @@
 /** Runs `work` for every item, at most `limit` at a time. After the first failure no further item begins; it is thrown when those under way have ended. */
-export async function forEachLimited<T>(items: readonly T[], limit: number, work: (item: T) => Promise<void>): Promise<void> {
+export async function forEachLimited<T>(
+  items: readonly T[],
+  limit: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
   const queue = items.values();
   let failure: { readonly cause: unknown } | undefined;
   const worker = async () => {

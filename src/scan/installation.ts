@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import type { Database } from "../db/client.ts";
 import { UsageError } from "../config.ts";
 import { installation } from "./schema.ts";
@@ -16,4 +17,12 @@ export async function ensureInstallation(database: Database, kind: InstallationK
         : "This database holds data of real AWS, and the endpoint is a sandbox. Use another database: DATABASE_URL or TAGWARDEN_DATA_DIR.",
     );
   }
+}
+
+/** Whether the database answers. Never throws. */
+export async function isReachable(database: Database): Promise<boolean> {
+  return database.execute(sql`select 1`).then(
+    () => true,
+    () => false,
+  );
 }

@@ -48,7 +48,11 @@ export async function useSet(
 /** Which rules come, change and go, a line each. */
 export function describeDifference(current: PolicySet, next: PolicySet): string {
   const { added, changed, removed } = compareSets(current, next);
-  const lines = [...added.map((name) => `  + ${name}`), ...changed.map((name) => `  ~ ${name}`), ...removed.map((name) => `  - ${name}`)];
+  const lines = [
+    ...added.map((name) => `  + ${name}`),
+    ...changed.map((name) => `  ~ ${name}`),
+    ...removed.map((name) => `  - ${name}`),
+  ];
   return lines.length > 0 ? lines.join("\n") : "  (titles, owners or fixes only)";
 }
 

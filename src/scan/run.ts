@@ -72,7 +72,9 @@ export async function runScan(deps: ScanDeps, scan: Scan, begun?: BegunTarget): 
   const progress = countProgress(deps, scan, calls);
   await startScan(database, scan.id, deps.set.id, now());
   const heartbeat = setInterval(() => {
-    beatScan(database, scan.id, calls(), now()).catch((error: unknown) => log.warn({ error: String(error), scan_id: scan.id }, "heartbeat failed"));
+    beatScan(database, scan.id, calls(), now()).catch((error: unknown) =>
+      log.warn({ error: String(error), scan_id: scan.id }, "heartbeat failed"),
+    );
   }, HEARTBEAT_MS);
   try {
     await forEachLimited(scan.targets, settings.targets_at_once, (target) =>
@@ -134,7 +136,13 @@ async function scanTarget(
 }
 
 /** Records the units of a target whose role cannot be assumed, or whose credentials belong to another account. */
-async function endUnreachable(deps: ScanDeps, scan: Scan, targetUnits: Unit[], error: ReadError, report: Report): Promise<void> {
+async function endUnreachable(
+  deps: ScanDeps,
+  scan: Scan,
+  targetUnits: Unit[],
+  error: ReadError,
+  report: Report,
+): Promise<void> {
   const { database, set, settings, now } = deps;
   const denied = /AccessDenied|WrongAccount|UnrecognizedClient|InvalidClientTokenId|ExpiredToken/.test(error.name);
   const outcome: UnitOutcome = {
@@ -162,8 +170,11 @@ function heldWarning(scan: Scan, unit: Unit, held: number): string {
 /** `failed`: nothing at all could be listed. `partial`: some unit or reading is missing. */
 async function endState(database: Database, scan_id: string): Promise<"succeeded" | "partial" | "failed"> {
   const states = await unitStates(database, scan_id);
-  if (states.every(({ state }) => state === "complete" || state === "held" || state === "superseded")) return "succeeded";
-  return states.every(({ state, resources }) => (state === "failed" || state === "denied") && resources === 0) ? "failed" : "partial";
+  if (states.every(({ state }) => state === "complete" || state === "held" || state === "superseded"))
+    return "succeeded";
+  return states.every(({ state, resources }) => (state === "failed" || state === "denied") && resources === 0)
+    ? "failed"
+    : "partial";
 }
 
 function countProgress(deps: ScanDeps, scan: Scan, calls: () => Record<string, number>): Report {
@@ -176,7 +187,8 @@ function countProgress(deps: ScanDeps, scan: Scan, calls: () => Record<string, n
     const { total = 0, throttled = 0 } = calls();
     deps.onProgress?.({ units_done, units, resources, calls: total, throttled });
     const { account_id, region, type } = unit;
-    if (summary.state !== "complete") log.debug({ account_id, region, type, state: summary.state, error: outcome?.error?.name }, "unit ended");
+    if (summary.state !== "complete")
+      log.debug({ account_id, region, type, state: summary.state, error: outcome?.error?.name }, "unit ended");
   };
 }
 

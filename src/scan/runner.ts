@@ -1,14 +1,13 @@
 import type { Database } from "../db/client.ts";
 import { log } from "../log.ts";
 import type { PolicySet } from "../policy/load.ts";
-import type { Schedule } from "./schedule.ts";
 import { beatScan, createScan, endAbandonedScans, endScan, type Scan, type ScanRequest } from "./store.ts";
 
 /** What the runner of a service works with. */
 export type RunnerDeps = {
   readonly database: Database;
   /** This process alone can use the database, so a scan that is not ended and not ours was left behind. */
-  readonly sole: boolean;
+  readonly alone: boolean;
   /** The set to scan by, looked at again before every scan. */
   readonly currentSet: () => Promise<PolicySet>;
   /** Runs one scan and what comes after it. */
@@ -40,9 +39,9 @@ export class ScanRunner {
   }
 
   /** A schedule's slot has come: one replica's scan begins, unless the schedule's last one still runs. */
-  async fire(schedule: Schedule, request: ScanRequest): Promise<void> {
+  async fire(request: ScanRequest): Promise<void> {
     const created = await this.#create(request);
-    if (!created) log.info({ schedule: schedule.id }, "slot taken or previous scan still running");
+    if (!created) log.info({ schedule: request.schedule?.id }, "slot taken or previous scan still running");
   }
 
   /** Stops taking scans, aborts the one that runs and waits until its row says so. */
@@ -73,7 +72,10 @@ export class ScanRunner {
       }
       await run(scan, await currentSet(), signal);
     } catch (error) {
-      log.error({ scan_id: scan.id, error: error instanceof Error ? `${error.name}: ${error.message}` : String(error) }, "scan failed");
+      log.error(
+        { scan_id: scan.id, error: error instanceof Error ? `${error.name}: ${error.message}` : String(error) },
+        "scan failed",
+      );
     }
   }
 
@@ -88,8 +90,8 @@ export class ScanRunner {
 
   /** Ends scans that a dead process left behind. */
   async endAbandoned(): Promise<void> {
-    const { database, sole, now } = this.#deps;
-    for (const scan_id of await endAbandonedScans(database, sole, now())) {
+    const { database, alone, now } = this.#deps;
+    for (const scan_id of await endAbandonedScans(database, alone, now())) {
       log.warn({ scan_id }, "a scan was left behind by a process that ended; what it completed stands");
     }
   }

@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, isNotNull, lt, or, sql } from "drizzle-orm";
+import { and, eq, inArray, lt, or, sql } from "drizzle-orm";
 import type { Database } from "../db/client.ts";
 import { uuidv7 } from "../db/uuid.ts";
 import type { Target, Unit } from "../inventory/resource.ts";
@@ -35,7 +35,10 @@ export async function createScan(
 ): Promise<{ scan: Scan; deduplicated: boolean } | null> {
   return database.transaction(async (transaction) => {
     await transaction.execute(sql`select pg_advisory_xact_lock(${CREATE_LOCK})`);
-    const active = await transaction.select().from(scans).where(inArray(scans.state, ["queued", "running"]));
+    const active = await transaction
+      .select()
+      .from(scans)
+      .where(inArray(scans.state, ["queued", "running"]));
     const { schedule } = request;
     if (schedule && active.some((scan) => scan.schedule_id === schedule.id)) return null;
     const twin = active.find((scan) => sameScope(scan, request));
@@ -65,7 +68,15 @@ export async function createScan(
       const some = all.slice(start, start + 1000);
       await transaction
         .insert(scan_units)
-        .values(some.map(({ account_id, region, type }) => ({ scan_id: scan.id, account_id, region, type, state: "pending" as const })));
+        .values(
+          some.map(({ account_id, region, type }) => ({
+            scan_id: scan.id,
+            account_id,
+            region,
+            type,
+            state: "pending" as const,
+          })),
+        );
       await transaction.insert(units).values(some).onConflictDoNothing();
     }
     return { scan, deduplicated: false };
@@ -96,7 +107,12 @@ export async function startScan(database: Database, scan_id: string, policy_set_
 }
 
 /** Says that the scan's process lives, and how many calls it has made. */
-export async function beatScan(database: Database, scan_id: string, api_calls: Record<string, number>, now: Date): Promise<void> {
+export async function beatScan(
+  database: Database,
+  scan_id: string,
+  api_calls: Record<string, number>,
+  now: Date,
+): Promise<void> {
   await database.update(scans).set({ heartbeat_at: now, api_calls }).where(eq(scans.id, scan_id));
 }
 
@@ -139,14 +155,14 @@ export async function endScan(database: Database, scan_id: string, end: ScanEnd,
 
 /**
  * Ends, as failed, scans whose process is gone: their heartbeat is older than the lease, or, where this process is the only
- * one that can use the database (`sole`), any that is not ended. Units that they completed stand. Returns their ids.
+ * one that can use the database (`alone`), any that is not ended. Units that they completed stand. Returns their ids.
  */
-export async function endAbandonedScans(database: Database, sole: boolean, now: Date): Promise<string[]> {
+export async function endAbandonedScans(database: Database, alone: boolean, now: Date): Promise<string[]> {
   const silent = lt(scans.heartbeat_at, new Date(now.getTime() - LEASE_MS));
   const abandoned = await database
     .select({ id: scans.id, warnings: scans.warnings, api_calls: scans.api_calls })
     .from(scans)
-    .where(and(inArray(scans.state, ["queued", "running"]), sole ? undefined : silent));
+    .where(and(inArray(scans.state, ["queued", "running"]), alone ? undefined : silent));
   for (const { id, warnings, api_calls } of abandoned) {
     const error = "Its process ended before the scan did. Units that it completed stand; scan again for the rest.";
     await endScan(database, id, { state: "failed", warnings, api_calls, error }, now);
@@ -165,20 +181,12 @@ export async function hasScanned(database: Database): Promise<boolean> {
 }
 
 /** States of the units of a scan. */
-export async function unitStates(database: Database, scan_id: string): Promise<{ state: string; listed: boolean; resources: number }[]> {
+export async function unitStates(
+  database: Database,
+  scan_id: string,
+): Promise<{ state: string; listed: boolean; resources: number }[]> {
   return database
     .select({ state: scan_units.state, listed: scan_units.listed, resources: scan_units.resources })
     .from(scan_units)
     .where(eq(scan_units.scan_id, scan_id));
-}
-
-/** The last slot for which a schedule ever fired; null when it never did. */
-export async function lastSlot(database: Database, schedule_id: string): Promise<Date | null> {
-  const [row] = await database
-    .select({ slot: scans.slot })
-    .from(scans)
-    .where(and(eq(scans.schedule_id, schedule_id), isNotNull(scans.slot)))
-    .orderBy(desc(scans.slot))
-    .limit(1);
-  return row?.slot ?? null;
 }

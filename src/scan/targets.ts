@@ -50,10 +50,13 @@ export function chooseTargets(narrowing: Narrowing, source: TargetSource): Targe
   const accounts = unique(narrowing.accounts ?? configured.accounts ?? [caller.account_id]);
   const regions = unique(narrowing.regions ?? configured.regions ?? (default_region ? [default_region] : []));
   if (regions.length === 0) {
-    throw new UsageError("No region is known. Give --regions us-east-1, or targets.regions in tagwarden.yaml, or AWS_REGION.");
+    throw new UsageError(
+      "No region is known. Give --regions us-east-1, or targets.regions in tagwarden.yaml, or AWS_REGION.",
+    );
   }
   for (const account of accounts) {
-    if (!/^\d{12}$/.test(account)) throw new UsageError(`${JSON.stringify(account)} is not an account id: it has twelve digits.`);
+    if (!/^\d{12}$/.test(account))
+      throw new UsageError(`${JSON.stringify(account)} is not an account id: it has twelve digits.`);
     if (account !== caller.account_id && configured.role === undefined) {
       throw new UsageError(
         `Account ${account} is not the caller's own (${caller.account_id}): set targets.role in tagwarden.yaml to the role to assume there.`,
@@ -70,7 +73,9 @@ export function chooseTargets(narrowing: Narrowing, source: TargetSource): Targe
       }
     }
   }
-  return accounts.flatMap((account_id) => regions.map((region) => ({ partition: caller.partition, account_id, region })));
+  return accounts.flatMap((account_id) =>
+    regions.map((region) => ({ partition: caller.partition, account_id, region })),
+  );
 }
 
 /** The types of a scan, in the order of the table. Throws UsageError for a name that is none. */

@@ -17,18 +17,27 @@ test("without a file and an environment every setting has its default", async ()
     endpoint: null,
     mass_close: { share: 0.3, count: 50 },
     remediation: { max_changes: 1000, max_changes_per_target: 500, error_share: 0.2, error_minimum: 20 },
-    limits: { index: { burst: 150, per_second: 15 }, list: { burst: 50, per_second: 10 }, read: { start: 10, most: 40 } },
+    limits: {
+      index: { burst: 150, per_second: 15 },
+      list: { burst: 50, per_second: 10 },
+      read: { start: 10, most: 40 },
+    },
     schedules: [],
   });
 });
 
 test("a file that TAGWARDEN_CONFIG names has to exist", async () => {
-  await expect(loadConfig({ TAGWARDEN_CONFIG: "absent.yaml" }, await folder())).rejects.toThrow(/absent\.yaml: cannot be read/);
+  await expect(loadConfig({ TAGWARDEN_CONFIG: "absent.yaml" }, await folder())).rejects.toThrow(
+    /absent\.yaml: cannot be read/,
+  );
 });
 
 test("the file's settings are used, and the endpoint for Personalize wins over the general one", async () => {
   const cwd = await folder();
-  await writeFile(join(cwd, "tagwarden.yaml"), "targets:\n  accounts: ['000011112222']\n  regions: [eu-west-1]\n  role: Audit\n");
+  await writeFile(
+    join(cwd, "tagwarden.yaml"),
+    "targets:\n  accounts: ['000011112222']\n  regions: [eu-west-1]\n  role: Audit\n",
+  );
   const config = await loadConfig({ AWS_ENDPOINT_URL: "http://a", AWS_ENDPOINT_URL_PERSONALIZE: "http://b" }, cwd);
   expect(config.targets).toMatchObject({ accounts: ["000011112222"], regions: ["eu-west-1"], role: "Audit" });
   expect(config.endpoint).toBe("http://b");
@@ -36,10 +45,22 @@ test("the file's settings are used, and the endpoint for Personalize wins over t
 
 test.each([
   ["an unknown field", "targets:\n  acounts: ['111122223333']\n", /t\.yaml:2:3: targets\.acounts: Unrecognized key/],
-  ["an account id that YAML reads as a number", "targets:\n  accounts: [111122223333]\n", /t\.yaml:2:14: targets\.accounts\.0: an account id is text/],
+  [
+    "an account id that YAML reads as a number",
+    "targets:\n  accounts: [111122223333]\n",
+    /t\.yaml:2:14: targets\.accounts\.0: an account id is text/,
+  ],
   ["no region", "targets:\n  regions: [Frankfurt]\n", /t\.yaml:2:13: targets\.regions\.0: not a region/],
-  ["a time zone that does not exist", "schedules:\n  - id: nightly\n    cron: '0 3 * * *'\n    time_zone: Mars/Base\n", /t\.yaml:4:16: schedules\.0\.time_zone: not a time zone/],
-  ["two schedules of one id", "schedules:\n  - {id: a, cron: '* * * * *'}\n  - {id: a, cron: '* * * * *'}\n", /two schedules have the same id/],
+  [
+    "a time zone that does not exist",
+    "schedules:\n  - id: nightly\n    cron: '0 3 * * *'\n    time_zone: Mars/Base\n",
+    /t\.yaml:4:16: schedules\.0\.time_zone: not a time zone/,
+  ],
+  [
+    "two schedules of one id",
+    "schedules:\n  - {id: a, cron: '* * * * *'}\n  - {id: a, cron: '* * * * *'}\n",
+    /two schedules have the same id/,
+  ],
   ["broken YAML", "targets: [\n", /t\.yaml:2:1: /],
   ["a field given twice", "mass_close: {}\nmass_close: {}\n", /t\.yaml:2:1: Map keys must be unique/],
 ])("%s is refused with file, line and column", (_, text, message) => {

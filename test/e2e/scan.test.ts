@@ -88,7 +88,9 @@ describeOnBoth("a scan of an organization of 1,000 resources, on %s", (kind) => 
     await scanAll(opened.database, sandbox);
     const after = await openFindings(opened.database);
     expect(after.filter(({ arn }) => arn === broken)).toEqual([]);
-    expect(after.filter(({ arn }) => arn === clean)).toEqual([{ arn: clean, rule: "cost-center", key: "CostCenter", kind: "invalid" }]);
+    expect(after.filter(({ arn }) => arn === clean)).toEqual([
+      { arn: clean, rule: "cost-center", key: "CostCenter", kind: "invalid" },
+    ]);
     expect(after.some(({ arn }) => arn === gone)).toBe(true);
 
     await scanAll(opened.database, sandbox);

@@ -11,7 +11,7 @@ test("no more than the limit run at a time, and every item runs", async () => {
     running--;
     done.push(item);
   });
-  expect(done.toSorted()).toEqual([1, 2, 3, 4, 5]);
+  expect(done.toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4, 5]);
   expect(most).toBe(2);
 });
 

@@ -10,7 +10,12 @@ test("a cron expression that is none is refused with the schedule's name", () =>
 
 test("a schedule fires by the clock of its time zone, with the full second as its slot", async () => {
   const soon = new Date(Math.ceil(Date.now() / 1000) * 1000 + 1000);
-  const parts = new Intl.DateTimeFormat("en-GB", { timeZone: "Asia/Kolkata", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  const parts = new Intl.DateTimeFormat("en-GB", {
+    timeZone: "Asia/Kolkata",
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+  });
   const [hour, minute, second] = parts.format(soon).split(":").map(Number);
   const schedule = { id: "india", cron: `${second} ${minute} ${hour} * * *`, time_zone: "Asia/Kolkata" };
   const elsewhere = { id: "utc", cron: `${second} ${minute} ${hour} * * *`, time_zone: "UTC" };

@@ -34,8 +34,15 @@ describeOnBoth("scans on %s", (kind) => {
     const first = await createScan(opened.database, request, now);
     const same = await createScan(opened.database, { ...request, types: ["solution", "campaign"] }, now);
     expect(same).toMatchObject({ deduplicated: true, scan: { id: first?.scan.id } });
-    expect(await createScan(opened.database, { ...request, types: ["campaign"] }, now)).toMatchObject({ deduplicated: false });
-    await endScan(opened.database, first!.scan.id, { state: "succeeded", warnings: [], api_calls: {}, error: null }, now);
+    expect(await createScan(opened.database, { ...request, types: ["campaign"] }, now)).toMatchObject({
+      deduplicated: false,
+    });
+    await endScan(
+      opened.database,
+      first!.scan.id,
+      { state: "succeeded", warnings: [], api_calls: {}, error: null },
+      now,
+    );
     expect(await createScan(opened.database, request, now)).toMatchObject({ deduplicated: false });
   });
 
@@ -47,10 +54,19 @@ describeOnBoth("scans on %s", (kind) => {
 
   test("a slot that comes while the schedule's last scan runs is skipped, and one that was taken stays taken", async () => {
     const first = await createScan(opened.database, { ...request, schedule: { id: "nightly", slot: now } }, now);
-    expect(await createScan(opened.database, { ...request, schedule: { id: "nightly", slot: later(60_000) } }, now)).toBeNull();
-    await endScan(opened.database, first!.scan.id, { state: "succeeded", warnings: [], api_calls: {}, error: null }, now);
+    expect(
+      await createScan(opened.database, { ...request, schedule: { id: "nightly", slot: later(60_000) } }, now),
+    ).toBeNull();
+    await endScan(
+      opened.database,
+      first!.scan.id,
+      { state: "succeeded", warnings: [], api_calls: {}, error: null },
+      now,
+    );
     expect(await createScan(opened.database, { ...request, schedule: { id: "nightly", slot: now } }, now)).toBeNull();
-    expect(await createScan(opened.database, { ...request, schedule: { id: "nightly", slot: later(60_000) } }, now)).not.toBeNull();
+    expect(
+      await createScan(opened.database, { ...request, schedule: { id: "nightly", slot: later(60_000) } }, now),
+    ).not.toBeNull();
   });
 
   test("a scan whose process is silent for longer than the lease is ended as failed, its open units cancelled", async () => {
@@ -60,7 +76,10 @@ describeOnBoth("scans on %s", (kind) => {
     expect(await endAbandonedScans(opened.database, false, later(LEASE_MS + 1))).toEqual([scan.id]);
     const [row] = await opened.database.select().from(scans).where(eq(scans.id, scan.id));
     expect(row).toMatchObject({ state: "failed", error: expect.stringContaining("scan again") });
-    expect((await opened.database.select().from(scan_units)).map(({ state }) => state)).toEqual(["cancelled", "cancelled"]);
+    expect((await opened.database.select().from(scan_units)).map(({ state }) => state)).toEqual([
+      "cancelled",
+      "cancelled",
+    ]);
   });
 
   test("with a database of its own a process ends what is left behind at once", async () => {

@@ -25,7 +25,12 @@ test("targets are accounts × regions, each once", () => {
 
 test.each([
   ["no region at all", {}, { ...source, default_region: null }, /No region is known/],
-  ["a region without Personalize", { regions: ["eu-west-2"] }, source, /not offered in region "eu-west-2". Did you mean eu-west-1/],
+  [
+    "a region without Personalize",
+    { regions: ["eu-west-2"] },
+    source,
+    /not offered in region "eu-west-2". Did you mean eu-west-1/,
+  ],
   ["an account that is none", { accounts: ["1234"] }, source, /"1234" is not an account id/],
   ["another account without a role", { accounts: ["444455556666"] }, source, /set targets.role/],
 ])("%s is refused", (_, narrowing, given, message) => {

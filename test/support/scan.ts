@@ -89,8 +89,18 @@ export async function scanAll(
   const aws = options.aws ?? awsOf(sandbox);
   const settings = { mass_close: { share: 0.3, count: 50 }, targets_at_once: 4 };
   try {
-    await useSet(database, set, { activate: true, confirm: true, guard: settings.mass_close, actor: "test", now: now() });
-    const created = await createScan(database, { targets, types, confirm_all, trigger: "cli", requested_by: "test" }, now());
+    await useSet(database, set, {
+      activate: true,
+      confirm: true,
+      guard: settings.mass_close,
+      actor: "test",
+      now: now(),
+    });
+    const created = await createScan(
+      database,
+      { targets, types, confirm_all, trigger: "cli", requested_by: "test" },
+      now(),
+    );
     if (!created) throw new Error("no scan was created");
     const { signal } = options;
     const state = await runScan({ database, aws, set, settings, now, ...(signal && { signal }) }, created.scan);
