@@ -43,7 +43,11 @@ export function resourceOf(name: string, change: Partial<Resource> = {}, unit: U
 
 type Read = { source?: "index" | "service"; confirmed?: boolean; in_index?: boolean; read_at?: Date };
 
-export function read(resource: Resource, tags: Tags, { source = "service", confirmed = source === "service", in_index = true, read_at = START }: Read = {}): Observation {
+export function read(
+  resource: Resource,
+  tags: Tags,
+  { source = "service", confirmed = source === "service", in_index = true, read_at = START }: Read = {},
+): Observation {
   return { resource, in_index, outcome: "read", reading: { tags, source, read_at }, confirmed };
 }
 export const gone = (resource: Resource): Observation => ({ resource, in_index: true, outcome: "gone" });
@@ -55,7 +59,8 @@ export const unread = (resource: Resource, name = "AccessDeniedException", messa
 });
 
 export function judged(observation: Observation, set: PolicySet = SET, now = START): JudgedObservation {
-  const judgement = observation.outcome === "read" ? judge(set, observation.resource, observation.reading.tags, now) : null;
+  const judgement =
+    observation.outcome === "read" ? judge(set, observation.resource, observation.reading.tags, now) : null;
   return { observation, judgement };
 }
 
@@ -71,10 +76,26 @@ export const ended = (resources: number, change: Partial<UnitOutcome> = {}): Uni
 });
 
 /** A scan row, with an epoch above all before it. */
-export async function newScan(database: Database, set: PolicySet = SET, now = START): Promise<{ id: string; epoch: number; policy_set_id: string }> {
+export async function newScan(
+  database: Database,
+  set: PolicySet = SET,
+  now = START,
+): Promise<{ id: string; epoch: number; policy_set_id: string }> {
   const [row] = await database
     .insert(scans)
-    .values({ id: uuidv7(now), state: "running", trigger: "cli", requested_by: "test", targets: [], types: [], confirm_all: false, policy_set_id: set.id, created_at: now, warnings: [], api_calls: {} })
+    .values({
+      id: uuidv7(now),
+      state: "running",
+      trigger: "cli",
+      requested_by: "test",
+      targets: [],
+      types: [],
+      confirm_all: false,
+      policy_set_id: set.id,
+      created_at: now,
+      warnings: [],
+      api_calls: {},
+    })
     .returning({ id: scans.id, epoch: scans.epoch });
   return { ...row!, policy_set_id: set.id };
 }
@@ -82,7 +103,11 @@ export async function newScan(database: Database, set: PolicySet = SET, now = ST
 type ScanOptions = { set?: PolicySet; at?: Date; outcome?: Partial<UnitOutcome>; unit?: Unit; limits?: typeof LIMITS };
 
 /** One scan of one unit, from its row to its summary. */
-export async function scan(database: Database, observations: Observation[], options: ScanOptions = {}): Promise<UnitSummary & { scan_id: string }> {
+export async function scan(
+  database: Database,
+  observations: Observation[],
+  options: ScanOptions = {},
+): Promise<UnitSummary & { scan_id: string }> {
   const { set = SET, at = START, outcome = {}, unit = UNIT, limits = LIMITS } = options;
   const row = await newScan(database, set, at);
   const recorder = new UnitRecorder(database, row, unit, limits, () => at);
@@ -95,7 +120,11 @@ export async function scan(database: Database, observations: Observation[], opti
 /** Every row of what a steady scan must not touch, with the transaction that wrote it. */
 export async function snapshot(database: Database): Promise<string> {
   const rows = [];
-  for (const [table, name] of [[resources, "resources"], [findings, "findings"], [finding_events, "finding_events"]] as const) {
+  for (const [table, name] of [
+    [resources, "resources"],
+    [findings, "findings"],
+    [finding_events, "finding_events"],
+  ] as const) {
     const text = await database.execute(`select xmin::text, ctid::text, t::text from ${name} t order by 3`);
     rows.push(text, table === resources ? "" : name);
   }
@@ -128,7 +157,13 @@ export function fold(rows: EventRow[]): Map<string, Partial<FindingRow>> {
     const before = folded.get(finding_id);
     const last_scan_id = scan_id ?? before?.last_scan_id ?? null;
     if (event === "resolved") {
-      folded.set(finding_id, { ...before, state: "resolved", resolution: cause as NonNullable<FindingRow["resolution"]>, resolved_at: at, last_scan_id });
+      folded.set(finding_id, {
+        ...before,
+        state: "resolved",
+        resolution: cause as NonNullable<FindingRow["resolution"]>,
+        resolved_at: at,
+        last_scan_id,
+      });
       continue;
     }
     const content = { kind, severity, detail, source: source!, policy_set_id, last_scan_id };
