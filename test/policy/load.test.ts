@@ -33,7 +33,9 @@ describe("a policy that is no policy", () => {
     [`version: 1\nid: ${"x".repeat(262_144)}\n`, "a.yaml: is larger than 256 KiB"],
     [`version: 1\nid: ${"[".repeat(30)}${"]".repeat(30)}\n`, "a.yaml: is nested deeper than 20 levels"],
     [
-      `a: &a [x, x]\n${Array.from("bcdefghij").map((name, n) => `${name}: &${name} [${`*${"abcdefghij"[n]}, `.repeat(9)}]\n`).join("")}`,
+      `a: &a [x, x]\n${Array.from("bcdefghij")
+        .map((name, n) => `${name}: &${name} [${`*${"abcdefghij"[n]}, `.repeat(9)}]\n`)
+        .join("")}`,
       "a.yaml: cannot be read: Excessive alias count indicates a resource exhaustion attack",
     ],
     [
