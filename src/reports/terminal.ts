@@ -133,7 +133,11 @@ function score({ report }: ScanReportData, pen: Pen): string[] {
       ...(strict_ratio === null || strict_ratio === ratio ? [] : [`strict ${percent(strict_ratio)}`]),
       ...(coverage === null || coverage === 1 ? [] : [`coverage ${percent(coverage)}`]),
     ];
-    lines.push(`${pen.style("bold", `${percent(ratio)} compliant`)}${more.length > 0 ? `   ${more.join(" · ")}` : ""}`);
+    const headline = `${percent(ratio)} compliant`;
+    const beside = more.join(" · ");
+    const fits = headline.length + 3 + beside.length <= pen.width;
+    lines.push(`${pen.style("bold", headline)}${fits && beside !== "" ? `   ${beside}` : ""}`);
+    if (!fits) lines.push(beside);
   }
   if (applicable > 0) {
     const parts = [
@@ -280,16 +284,16 @@ function changes({ report, details }: ScanReportData, pen: Pen): string[] {
     const why = Object.entries(causes).map(
       ([cause, n]) => `${Object.keys(causes).length === 1 ? "" : `${number(n)} `}${CAUSES[cause] ?? cause}`,
     );
-    lines.push(...wrap(`  ${number(count)} ${word} (${why.join(", ")})`, pen.width));
+    lines.push(...indented(`${number(count)} ${word} (${why.join(", ")})`, pen));
   }
   lines.push(
     opened + reopened + resolved === 0
-      ? `  Nothing changed: ${plural(unchanged, "finding")} as before.`
+      ? `  Nothing changed${unchanged > 0 ? `: ${plural(unchanged, "finding")} as before` : ""}.`
       : `  ${number(unchanged)} unchanged`,
   );
   if (details.held > 0) {
-    const held = `  ${plural(details.held, "closure")} held back, too many at once to be believed.`;
-    lines.push(...wrap(held, pen.width).map((line) => pen.style("yellow", line)));
+    const held = `${plural(details.held, "closure")} held back, too many at once to be believed.`;
+    lines.push(...indented(held, pen).map((line) => pen.style("yellow", line)));
   }
   return lines;
 }
@@ -308,7 +312,7 @@ function next({ report, details }: ScanReportData, pen: Pen): string[] {
   const steps: [command: string, why: string][] = [];
   const [rule] = details.rules.filter((candidate) => candidate.open > 0);
   if (rule) {
-    steps.push([`tagwarden findings --rule ${rule.policy_id}/${rule.rule_id}`, "the worst, one by one"]);
+    steps.push([printable(`tagwarden findings --rule ${rule.policy_id}/${rule.rule_id}`), "the worst, one by one"]);
     steps.push(["tagwarden plan", "propose the repairs; nothing is changed yet"]);
   }
   if (details.held > 0) steps.push([`tagwarden scans confirm ${report.scan_id}`, "close what was held back"]);
@@ -316,18 +320,23 @@ function next({ report, details }: ScanReportData, pen: Pen): string[] {
     steps.push([`tagwarden scans show ${report.scan_id}`, "what could not be read, unit by unit"]);
   if (steps.length === 0) return [];
   const widest = Math.max(...steps.map(([command]) => command.length));
-  const beside = widest + 5 + Math.max(...steps.map(([, why]) => why.length)) <= pen.width;
-  const lines = steps.flatMap(([command, why]) =>
-    beside
-      ? [`  ${command.padEnd(widest)}   ${pen.style("dim", why)}`]
-      : [`  ${command}`, pen.style("dim", `    ${why}`)],
-  );
+  const aligned = steps.every(([, why]) => 2 + widest + 3 + why.length <= pen.width);
+  const lines = steps.flatMap(([command, why]) => {
+    const line = aligned ? command.padEnd(widest) : command;
+    if (2 + line.length + 3 + why.length <= pen.width) return [`  ${line}   ${pen.style("dim", why)}`];
+    return [`  ${line}`, ...wrap(why, pen.width - 4).map((part) => pen.style("dim", `    ${part}`))];
+  });
   return [title(pen, "Next", ""), ...lines];
 }
 
 function title(pen: Pen, text: string, about: string): string {
   const fits = text.length + 3 + about.length <= pen.width;
   return `${pen.style("bold", text)}${about === "" || !fits ? "" : pen.style("dim", `   ${about}`)}`;
+}
+
+/** Lines of a section, indented by two. */
+function indented(text: string, pen: Pen): string[] {
+  return wrap(text, pen.width - 2).map((line) => `  ${line}`);
 }
 
 function leftOut(pen: Pen, count: number, what: string): string[] {

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Database, OpenDatabase } from "../../src/db/client.ts";
 import { findings } from "../../src/findings/schema.ts";
