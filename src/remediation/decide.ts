@@ -125,7 +125,8 @@ function askedFor(action: Action, resource: Resource, tags: Tags, { set, mode, n
   const violations = judge(set, resource, tags, now).violations;
   const findings = action.reasons.filter((reason) => violations.some((violation) => isSame(violation, reason)));
   const draft = planResource(set, { resource, tags, unread: null, stack: null, findings }, { mode, now });
-  return draft.actions.flatMap(({ changes }) => changes);
+  // Whether there is room is another question, with another answer.
+  return [...draft.actions, ...draft.blocked].flatMap(({ changes }) => changes);
 }
 
 function noLongerAsked(): End {

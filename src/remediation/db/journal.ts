@@ -114,7 +114,7 @@ export async function putBack(database: Database, hold: Hold, position: number):
 
 /** Commits what the tags were, right before the first write. Throws LeaseLostError. */
 export async function recordBefore(database: Database, hold: Hold, position: number, tags: Tags): Promise<void> {
-  await update(database, hold, position, { tags_before: tags });
+  await update(database, hold, position, { tags_before: plain(tags) });
 }
 
 /** Leaves an action `intended`, with a note: the next run goes on with it. Throws LeaseLostError. */
@@ -131,7 +131,12 @@ export async function endAction(
 ): Promise<void> {
   const { state, note, tags_after, now } = end;
   await confirmHold(transaction, hold);
-  await updateRow(transaction, hold, position, { state, note, tags_after, finished_at: now });
+  await updateRow(transaction, hold, position, { state, note, tags_after: plain(tags_after), finished_at: now });
+}
+
+/** Drizzle asks every value for its prototype, and tags have none. */
+function plain(tags: Tags | null): Record<string, string> | null {
+  return tags && { ...tags };
 }
 
 type Change = Parameters<ReturnType<Database["update"]>["set"]>[0];
