@@ -1,7 +1,6 @@
 import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
-import type { World } from "./world.ts";
-import type { Change } from "./world.ts";
+import type { Change, World } from "./world.ts";
 
 /**
  * A file of all changes to a world, one JSON object a line, so that a second start keeps what was written.
@@ -19,8 +18,8 @@ export class Journal {
     mkdirSync(dirname(path), { recursive: true });
     const file = openSync(path, "a+");
     try {
-      const { seed, resources, accounts, regions } = world.settings;
-      const head = JSON.stringify({ tagwarden_sandbox: { seed, resources, accounts, regions } });
+      const { seed, resources, accounts, regions, never_tagged_share } = world.settings;
+      const head = JSON.stringify({ tagwarden_sandbox: { seed, resources, accounts, regions, never_tagged_share } });
       const text = readFileSync(file, "utf8");
       const whole = text.slice(0, text.lastIndexOf("\n") + 1);
       if (whole.length < text.length) ftruncateSync(file, Buffer.byteLength(whole));
@@ -31,7 +30,7 @@ export class Journal {
           `${path} belongs to another sandbox: it begins with ${first}, this one with ${head}. Remove it or start with its settings.`,
         );
       }
-      for (const line of lines) world.replay((JSON.parse(line) as { change: Change }).change);
+      lines.forEach((line, index) => world.replay(readLine(line, `${path}:${index + 2}`)));
     } catch (error) {
       closeSync(file);
       throw error;
@@ -44,5 +43,13 @@ export class Journal {
 
   close(): void {
     closeSync(this.#file);
+  }
+}
+
+function readLine(line: string, where: string): Change {
+  try {
+    return (JSON.parse(line) as { change: Change }).change;
+  } catch (cause) {
+    throw new Error(`${where}: not a line of a sandbox journal. Remove the file to start afresh.`, { cause });
   }
 }

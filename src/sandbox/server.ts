@@ -42,7 +42,7 @@ export type SandboxOptions = {
   suspended_accounts?: number;
   /** us-east-1 and eu-west-1 when absent. */
   regions?: string[];
-  /** Share of resources, 0..1, that never had a tag. Absent: as the habits of the seeded teams have it, about a third. */
+  /** Share of resources, 0..1, that never had a tag. Absent: as the habits of the seeded teams have it, about 40 %. */
   never_tagged_share?: number;
   /** Types that the tagging index does not hold; none when absent. */
   unindexed_types?: ResourceType[];
@@ -140,20 +140,24 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       return answerControl(request, response, body, sandbox);
     }
     let service: Service | null = null;
+    let lost = false;
     try {
       const form = new URLSearchParams(body);
       const [found, operation] = route(request, form);
       service = found;
       const caller = callerOf(request.headers, MANAGEMENT_ACCOUNT_ID, now());
+      refuseOtherScope(service, caller);
       counts.add(operation);
       if (latency_ms > 0) await wait(latency_ms);
       const fault = faults.next(operation, caller);
       if (fault === "hang") return;
       if (fault === "cut") return void response.destroy();
+      lost = fault === "lost_reply";
       const answer = perform(service, operation, caller, form, body, fault);
-      if (fault === "lost_reply") response.destroy();
+      if (lost) response.destroy();
       else sendAnswer(response, service, operation, answer);
     } catch (error) {
+      if (lost) return void response.destroy();
       if (error instanceof AwsError) return sendError(response, service, error);
       const internal = service?.errors.internal ?? PERSONALIZE.errors.internal;
       sendError(
@@ -253,6 +257,13 @@ function route(request: IncomingMessage, form: URLSearchParams): [Service, strin
 function readInput(service: Service, shape: string | null, form: URLSearchParams, body: string): Json {
   if (shape === null) return {};
   return service.protocol === "json" ? decodeJson(body) : decodeQuery(service.model, shape, form);
+}
+
+/** A signature for another service is refused, as AWS does before it looks at the operation. */
+function refuseOtherScope(service: Service, caller: Caller): void {
+  if (caller.service === service.signing_name) return;
+  const message = `Credential should be scoped to correct service: '${service.signing_name}'.`;
+  throw new AwsError(service.protocol === "json" ? "InvalidSignatureException" : "SignatureDoesNotMatch", message, 403);
 }
 
 function denial(caller: Caller, service: Service, operation: string): string {

@@ -19,8 +19,10 @@ const assumeRole: Handler = (input, { world, caller, now }) => {
   const role_arn = String(input.RoleArn);
   const session = String(input.RoleSessionName);
   const [, account_id = "", role = ""] = /^arn:[a-z-]+:iam::(\d{12}):role\/(?:.*\/)?([^/]+)$/.exec(role_arn) ?? [];
-  const known = world.accounts.some((account) => account.id === account_id && account.state === "ACTIVE");
-  if (!known || role !== ROLE_NAME) {
+  const isActive = (id: string): boolean =>
+    world.accounts.some((account) => account.id === id && account.state === "ACTIVE");
+  // The role trusts the organization: a caller from outside is refused as if the role did not exist.
+  if (!isActive(account_id) || !isActive(caller.account_id) || role !== ROLE_NAME) {
     throw new AwsError(
       "AccessDenied",
       `User: ${caller.arn} is not authorized to perform: sts:AssumeRole on resource: ${role_arn}`,

@@ -15,9 +15,9 @@ const numbered = (count: number) =>
 async function withFilter(tags: Record<string, string> = {}): Promise<{
   sandbox: Sandbox;
   arn: string;
-  tag(tags: { tagKey: string; tagValue: string }[]): Promise<unknown>;
-  untag(tagKeys: string[]): Promise<unknown>;
-  read(): Promise<unknown>;
+  tag: (tags: { tagKey: string; tagValue: string }[]) => Promise<unknown>;
+  untag: (tagKeys: string[]) => Promise<unknown>;
+  read: () => Promise<unknown>;
 }> {
   const sandbox = await start({ ...ONE_TARGET, resources: 200 });
   const { personalize } = clientsOf(sandbox);
@@ -27,7 +27,7 @@ async function withFilter(tags: Record<string, string> = {}): Promise<{
     arn,
     tag: (list) => personalize.send(new sdk.TagResourceCommand({ resourceArn: arn, tags: list })),
     untag: (tagKeys) => personalize.send(new sdk.UntagResourceCommand({ resourceArn: arn, tagKeys })),
-    async read() {
+    read: async () => {
       const answer = await personalize.send(new sdk.ListTagsForResourceCommand({ resourceArn: arn }));
       return Object.fromEntries(answer.tags!.map(({ tagKey, tagValue }) => [tagKey, tagValue]));
     },
@@ -156,7 +156,7 @@ describe("creation and deletion", () => {
     expect(await nameOf({ schemaArn: `${here}:schema/none` })).toBe("ResourceNotFoundException");
     expect(await nameOf({ datasetType: "Gadgets" })).toBe("InvalidInputException");
     expect(await nameOf({ name: "no spaces" })).toBe("InvalidInputException");
-    expect(await nameOf({ name: undefined as unknown as string })).toBe("InvalidInputException");
+    expect(await nameOf({ name: undefined })).toBe("InvalidInputException");
     expect(await nameOf({ tags: pairs({ "aws:x": "y" }) })).toBe("InvalidInputException");
     expect((await create({})).datasetArn).toBe(`${here}:dataset/checks/ITEMS`);
     expect(await nameOf({})).toBe("ResourceAlreadyExistsException");
