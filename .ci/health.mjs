@@ -16,9 +16,9 @@ const begin = Date.now();
 for (;;) {
   if (service.exitCode !== null) throw new Error(`the service ended with exit code ${service.exitCode}`);
   if (spawnSync(healthcheck[0], healthcheck.slice(1), { env }).status === 0) break;
-  if (Date.now() - begin > 60_000) {
+  if (Date.now() - begin > 120_000) {
     service.kill("SIGKILL");
-    throw new Error("the HEALTHCHECK did not pass within 60 s");
+    throw new Error("the HEALTHCHECK did not pass within 120 s");
   }
   await sleep(500);
 }
