@@ -4,12 +4,15 @@ import { compilePattern, valueCheck } from "./compile.ts";
 import { explainIssues } from "./explain-issues.ts";
 import { parseFile, type FileProblem, type ParsedFile, type Path } from "./parse.ts";
 import type { PolicyFile, PolicyProblem } from "./load.ts";
-import { ForbiddenRule, KeyRule, LimitRule, Policy, type Rule } from "./policy.ts";
+import { ForbiddenRule, KeyRule, LimitRule, MAX_RULES, Policy, type Rule } from "./policy.ts";
 import { anyWildcard } from "./wildcard.ts";
 
 /** Where a problem is and what it is, before the path becomes a line. */
 type Complaint = { readonly at: Path; readonly on?: "key"; readonly message: string; readonly hint?: string };
 type PlacedRule = { readonly rule: Rule; readonly at: Path };
+
+/** Of one file: who has more mends these first. */
+const REPORTED_PROBLEMS = 100;
 
 /**
  * Everything that is wrong with policy files, alone and together, in the order of files and lines; and the policies, when nothing is.
@@ -23,7 +26,9 @@ export function checkPolicies(files: readonly PolicyFile[]): { policies: Policy[
     const file = parseFile(text);
     const found = file.value === undefined ? [...file.problems] : [...file.problems, ...checkFile(file, path, idsSeen)];
     found.sort((a, b) => a.line - b.line || a.column - b.column);
-    problems.push(...found.map((problem) => ({ path, ...problem })));
+    problems.push(...found.slice(0, REPORTED_PROBLEMS).map((problem) => ({ path, ...problem })));
+    const more = found.length - REPORTED_PROBLEMS;
+    if (more > 0) problems.push({ path, line: 0, column: 0, message: `has ${more} more problems` });
     if (found.length === 0) policies.push(Policy.parse(file.value));
   }
   return { policies, problems };
@@ -46,10 +51,10 @@ function place({ at, on, message, hint }: Complaint, file: ParsedFile): FileProb
   return { ...position, message, ...(hint === undefined ? {} : { hint }) };
 }
 
-/** The rules that have the right form, whatever is wrong around them. */
+/** The rules that have the right form, whatever is wrong around them; as many as a file may have. */
 function readableRules(value: unknown): PlacedRule[] {
   const rules = isRecord(value) && Array.isArray(value["rules"]) ? value["rules"] : [];
-  return rules.flatMap((rule, index) => {
+  return rules.slice(0, MAX_RULES).flatMap((rule, index) => {
     const form =
       isRecord(rule) && "key" in rule ? KeyRule : isRecord(rule) && "forbidden" in rule ? ForbiddenRule : LimitRule;
     const result = form.safeParse(rule);
@@ -254,7 +259,8 @@ function checkForbidden(rules: readonly PlacedRule[]): Complaint[] {
   return rules.flatMap(({ rule, at }) => {
     if (!("forbidden" in rule)) return [];
     return rule.forbidden.flatMap((pattern, index) => {
-      const hit = spellings.find(({ key }) => anyWildcard([pattern])(key));
+      const matches = anyWildcard([pattern]);
+      const hit = spellings.find(({ key }) => matches(key));
       if (!hit) return [];
       return [
         {

@@ -50,6 +50,7 @@ function explain(issue: Issue, path: Path, file: ParsedFile): FileProblem[] {
         return [{ ...here, message: `${name} is an empty list`, hint: "Name something, or leave it out." }];
       return [{ ...here, message: value === "" ? `${name} is empty` : `${name} is less than ${issue.minimum}` }];
     case "too_big":
+      if (Array.isArray(value)) return [{ ...here, message: `${name} has more than ${issue.maximum} items` }];
       return [
         { ...here, message: `${name} is ${typeof value === "string" ? "longer" : "more"} than ${issue.maximum}` },
       ];

@@ -100,7 +100,12 @@ function addLimitViolation(rule: CompiledLimitRule, keys: readonly string[], vio
   const count = keys.length;
   if (count <= rule.max_tags) return;
   const message = `${count} tags, at most ${rule.max_tags} allowed.`;
-  const detail = { message, observed: NO_TAGS, expected: `at most ${rule.max_tags} ${rule.max_tags === 1 ? "tag" : "tags"}`, count };
+  const detail = {
+    message,
+    observed: NO_TAGS,
+    expected: `at most ${rule.max_tags} ${rule.max_tags === 1 ? "tag" : "tags"}`,
+    count,
+  };
   violations.push(violation(rule, "", "too_many", detail));
 }
 

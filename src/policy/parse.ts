@@ -1,4 +1,15 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, type Document, type Node } from "yaml";
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseAllDocuments,
+  type Document,
+  type Node,
+  type Pair,
+  type YAMLMap,
+} from "yaml";
 import { nearestWord } from "../tags/spelling.ts";
 
 /** A place in a policy file, as keys and indexes from its root. */
@@ -87,34 +98,51 @@ function convert(document: Document, positionOf: (offset: number) => Position): 
     const message = error instanceof Error ? error.message : String(error);
     return failed([...problems, { line: 0, column: 0, message: `cannot be read: ${message}` }]);
   }
+  const nodeAt = finder(document);
   const plain = (node: Node | null) => (isScalar(node) && node.type === "PLAIN" ? (node.source ?? null) : null);
   return {
     value,
     problems,
-    valueAt: (path) => at(nodeAt(document, path).value),
-    keyAt: (path) => at(nodeAt(document, path).key),
-    sourceAt: (path) => plain(nodeAt(document, path).value),
+    valueAt: (path) => at(nodeAt(path).value),
+    keyAt: (path) => at(nodeAt(path).key),
+    sourceAt: (path) => plain(nodeAt(path).value),
   };
 }
 
-/** The node at a path and the key that names it; the last ones on the way there when the path goes on without them. */
-function nodeAt(document: Document, path: Path): { key: Node | null; value: Node | null } {
-  let key: Node | null = document.contents;
-  let value: Node | null = key;
-  for (const step of path) {
-    if (isAlias(value)) value = value.resolve(document) ?? null;
-    if (isSeq(value) && typeof step === "number") {
-      const item = value.items[step] as Node | undefined;
-      if (!item) break;
-      key = value = item;
-    } else if (isMap(value)) {
-      const pair = value.items.findLast((pair) => isScalar(pair.key) && String(pair.key.value) === String(step));
-      if (!pair) break;
-      key = pair.key as Node;
-      value = (pair.value ?? pair.key) as Node;
-    } else break;
-  }
-  return { key, value };
+type Found = { readonly key: Node | null; readonly value: Node | null };
+
+/**
+ * Finds the node at a path and the key that names it; the last ones on the way there when the path goes on without them.
+ * Keys of a mapping are indexed once: a file of nothing but unknown fields asks for each of them.
+ */
+function finder(document: Document): (path: Path) => Found {
+  const indexes = new Map<YAMLMap, Map<string, Pair>>();
+  const pairOf = (map: YAMLMap, step: string | number): Pair | undefined => {
+    let index = indexes.get(map);
+    if (!index) {
+      index = new Map(map.items.flatMap((pair) => (isScalar(pair.key) ? [[String(pair.key.value), pair]] : [])));
+      indexes.set(map, index);
+    }
+    return index.get(String(step));
+  };
+  return (path) => {
+    let key: Node | null = document.contents;
+    let value: Node | null = key;
+    for (const step of path) {
+      if (isAlias(value)) value = value.resolve(document) ?? null;
+      if (isSeq(value) && typeof step === "number") {
+        const item = value.items[step] as Node | undefined;
+        if (!item) break;
+        key = value = item;
+      } else if (isMap(value)) {
+        const pair = pairOf(value, step);
+        if (!pair) break;
+        key = pair.key as Node;
+        value = (pair.value ?? pair.key) as Node;
+      } else break;
+    }
+    return { key, value };
+  };
 }
 
 function isTooDeep(document: Document): boolean {

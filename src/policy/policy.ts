@@ -152,6 +152,9 @@ export const LimitRule = z
   })
   .describe("A rule about the number of tags. A person decides which ones go.");
 
+/** Four times the tags that a resource can hold; each rule is compiled before anything is known of it. */
+export const MAX_RULES = 200;
+
 /** The file. */
 export const Policy = z
   .strictObject({
@@ -166,7 +169,9 @@ export const Policy = z
     applies_to: AppliesTo.prefault({}).describe(
       "Which resources. Every field that is given must match; a list matches if any item does.",
     ),
-    rules: nonEmpty(z.union([KeyRule, ForbiddenRule, LimitRule])).describe("One rule says everything about one key."),
+    rules: nonEmpty(z.union([KeyRule, ForbiddenRule, LimitRule]))
+      .max(MAX_RULES)
+      .describe("One rule says everything about one key."),
   })
   .meta({ title: "Tagwarden policy" });
 

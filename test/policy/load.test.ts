@@ -57,6 +57,10 @@ describe("the head of a policy", () => {
       ["2:5: `id` must begin with a letter or number and hold only letters, numbers and . _ -"],
     ],
     ["version: 1\nid: p\n", ["1:1: `rules` is missing"]],
+    [
+      `version: 1\nid: p\nrules:\n${Array.from({ length: 201 }, (_, n) => `  - {id: r${n}, max_tags: 1}\n`).join("")}`,
+      ["4:3: `rules` has more than 200 items"],
+    ],
     ["version: 1\nid: p\nrules: []\n", ["3:8: `rules` is an empty list. Name something, or leave it out."]],
     [
       `version: 1\nid: p\nremediation: on\n${RULES}`,
@@ -74,7 +78,7 @@ describe("the head of a policy", () => {
       ],
     ],
     [`version: 1\nid: p\nmanaged: "true"\n${RULES}`, [`3:1: \`managed\` conditions are ${LATER}`]],
-  ])("%j", (text, problems) => {
+  ])("%#", (text, problems) => {
     expect(problemsOf(text)).toEqual(problems.map((problem) => `a.yaml:${problem}`));
   });
 });
