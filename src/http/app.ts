@@ -50,8 +50,8 @@ export function createApp(deps: HttpDeps) {
       problem.problem === "dependency-down" ||
       problem.problem === "query-timeout"
     ) {
-      const { method } = c.req;
-      log.error({ request_id: c.get("request_id"), method, route: c.req.routePath, err: error }, "request failed");
+      const { method, routePath: route } = c.req;
+      log.error({ request_id: c.get("request_id"), method, route, error: forLog(error) }, "request failed");
     }
     return answerProblem(deps, c, problem);
   });
@@ -62,4 +62,15 @@ export function createApp(deps: HttpDeps) {
 function answerProblem(deps: HttpDeps, c: Context<HttpEnv>, problem: ProblemError): Response | Promise<Response> {
   const page = !/^\/(api|assets|livez|readyz|openapi\.json)(\/|$)/.test(c.req.path);
   return page ? errorPage(deps, c, problem) : problemResponse(c, problem, c.get("request_id"));
+}
+
+/** What the log may have of an error: drizzle puts the values of a query, which may be of tags, behind `params:`. */
+function forLog(error: Error): { name: string; message: string; at: string[]; cause?: unknown } {
+  const { name, message, stack = "", cause } = error;
+  const at = stack
+    .split("\n")
+    .filter((line) => line.startsWith("    at "))
+    .map((line) => line.trim());
+  const said = message.split(/\bparams:/)[0]?.slice(0, 2_000) ?? "";
+  return { name, message: said, at, ...(cause instanceof Error ? { cause: forLog(cause) } : {}) };
 }

@@ -72,7 +72,7 @@ export function Findings(props: {
         {page.items.length === 0 ? (
           <p class="empty muted">No finding matches.</p>
         ) : (
-          <div class="scroll list" role="region" aria-label="Table of findings" tabindex={0}>
+          <div class="scroll list" role="group" aria-label="Table of findings" tabindex={0}>
             <table>
               <thead>
                 <tr>

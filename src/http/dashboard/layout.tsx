@@ -56,12 +56,12 @@ export function Layout(props: { frame: Frame; title: string; section: Section; c
           </div>
         </header>
         {frame.sandbox ? (
-          <div class="banner" role="note" aria-label="Sandbox">
+          <aside class="banner" aria-label="Sandbox">
             <p>
               <strong>SANDBOX</strong> — an emulated AWS with invented accounts. Nothing here is real and nothing real
               is touched.
             </p>
-          </div>
+          </aside>
         ) : null}
         <main id="content">
           {frame.policy_problems.length > 0 ? <PolicyProblems problems={frame.policy_problems} /> : null}

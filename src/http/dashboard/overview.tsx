@@ -215,7 +215,7 @@ function Rules({ data }: { data: OverviewData }) {
       {rules.length === 0 ? (
         <p class="pad muted">There is no rule yet.</p>
       ) : (
-        <div class="scroll" role="region" aria-labelledby="by-rule" tabindex={0}>
+        <div class="scroll" role="group" aria-labelledby="by-rule" tabindex={0}>
           <table>
             <thead>
               <tr>
@@ -278,7 +278,7 @@ function Keys({ data }: { data: OverviewData }) {
       {rows.length === 0 ? (
         <p class="pad muted">No open finding is about a tag key.</p>
       ) : (
-        <div class="scroll" role="region" aria-labelledby="by-key" tabindex={0}>
+        <div class="scroll" role="group" aria-labelledby="by-key" tabindex={0}>
           <table>
             <thead>
               <tr>
@@ -335,7 +335,7 @@ function Groups(props: {
   return (
     <section class="card flush" aria-labelledby={id}>
       <h2 id={id}>{props.title}</h2>
-      <div class="scroll" role="region" aria-labelledby={id} tabindex={0}>
+      <div class="scroll" role="group" aria-labelledby={id} tabindex={0}>
         <table>
           <thead>
             <tr>

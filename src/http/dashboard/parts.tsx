@@ -167,7 +167,7 @@ function segmentWidths(values: readonly number[]): number[] {
 /** An account by its name, where one is known, and always by its number. */
 export function AccountName(props: { id: string; names: ReadonlyMap<string, string> }) {
   const name = props.names.get(props.id);
-  return name === undefined ? <span class="nowrap">{props.id}</span> : <>{`${name} (${props.id})`}</>;
+  return <>{name === undefined ? props.id : `${name} (${props.id})`}</>;
 }
 
 /** Account and region, in a cell of a table. */

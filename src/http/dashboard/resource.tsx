@@ -152,7 +152,7 @@ function Tags(props: { resource: ResourceDetail; now: Date }) {
       ) : tags.length === 0 ? (
         <p class="pad muted">It has no tags.</p>
       ) : (
-        <div class="scroll" role="region" aria-labelledby="tags" tabindex={0}>
+        <div class="scroll" role="group" aria-labelledby="tags" tabindex={0}>
           <table>
             <thead>
               <tr>

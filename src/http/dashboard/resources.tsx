@@ -45,7 +45,7 @@ export function Resources(props: {
         {page.items.length === 0 ? (
           <p class="empty muted">No resource matches.</p>
         ) : (
-          <div class="scroll list" role="region" aria-label="Table of resources" tabindex={0}>
+          <div class="scroll list" role="group" aria-label="Table of resources" tabindex={0}>
             <table>
               <thead>
                 <tr>

@@ -20,7 +20,7 @@ export function Scans(props: { page: Page<ScanRow>; query: LinkQuery; first: boo
         {page.items.length === 0 ? (
           <p class="empty muted">No scan yet.</p>
         ) : (
-          <div class="scroll list" role="region" aria-label="Table of scans" tabindex={0}>
+          <div class="scroll list" role="group" aria-label="Table of scans" tabindex={0}>
             <table>
               <thead>
                 <tr>
@@ -157,7 +157,7 @@ function Errors(props: { units: readonly ScanUnitRow[]; names: ReadonlyMap<strin
   return (
     <section class="card flush" aria-labelledby="errors">
       <h2 id="errors">Not complete ({count(props.units.length)})</h2>
-      <div class="scroll" role="region" aria-labelledby="errors" tabindex={0}>
+      <div class="scroll" role="group" aria-labelledby="errors" tabindex={0}>
         <table>
           <thead>
             <tr>
@@ -230,7 +230,7 @@ function Matrix(props: { units: readonly ScanUnitRow[]; names: ReadonlyMap<strin
             .join(", ")}
         </span>
       </div>
-      <div class="scroll" role="region" aria-labelledby="units" tabindex={0}>
+      <div class="scroll" role="group" aria-labelledby="units" tabindex={0}>
         <table class="matrix">
           <thead>
             <tr>
@@ -243,7 +243,7 @@ function Matrix(props: { units: readonly ScanUnitRow[]; names: ReadonlyMap<strin
           <tbody>
             {shown.map((units) => (
               <tr>
-                <th scope="row" class="nowrap">
+                <th scope="row" class="w-place">
                   <Place account_id={units[0]?.account_id ?? ""} region={units[0]?.region ?? ""} names={props.names} />
                 </th>
                 {types.map((type) => (

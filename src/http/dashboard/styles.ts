@@ -108,7 +108,7 @@ footer { max-width: 1240px; margin: 0 auto; padding: 0 1.25rem 2rem; color: var(
 .c-good svg { color: var(--compliant); } .c-bad svg { color: var(--noncompliant); } .c-quiet svg { color: var(--exempt); } .c-unsure svg { color: var(--unknown); } .c-busy svg { color: var(--accent); }
 
 /* Tables */
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; position: relative; }
 /* A box that scrolls would be what the head sticks to: a long list leaves the scrolling to the page. */
 @media (min-width: 960px) { .list { overflow-x: visible; } }
 table { border-collapse: collapse; width: 100%; font-size: .93rem; }

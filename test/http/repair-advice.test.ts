@@ -1,0 +1,92 @@
+import { execFileSync } from "node:child_process";
+import { expect, test } from "vitest";
+import { advise } from "../../src/http/dashboard/repair-advice.ts";
+import { compilePolicies } from "../../src/policy/load.ts";
+import type { FindingRow, ResourceRow } from "../../src/reports/store.ts";
+
+const SET = compilePolicies([
+  {
+    path: "p.yaml",
+    text: `
+version: 1
+id: p
+title: Policy
+rules:
+  - id: cost-center
+    key: CostCenter
+    required: true
+    aliases: [costcenter]
+    fix: {variant: rename, missing: {value: "it's $HOME"}}
+  - id: owner
+    key: Owner
+    required: true
+`,
+  },
+]);
+
+const ARN = "arn:aws:personalize:us-east-1:111122223333:campaign/shop";
+const resource = (changes: Partial<ResourceRow> = {}) =>
+  ({
+    arn: ARN,
+    account_id: "111122223333",
+    region: "us-east-1",
+    type: "campaign",
+    name: "shop",
+    service_status: "ACTIVE",
+    created_at: null,
+    tags: {},
+    stack: null,
+    ...changes,
+  }) as ResourceRow;
+const finding = (changes: Partial<FindingRow> = {}) =>
+  ({
+    arn: ARN,
+    region: "us-east-1",
+    policy_id: "p",
+    rule_id: "cost-center",
+    key: "CostCenter",
+    kind: "missing",
+    state: "open",
+    sensitive: false,
+    ...changes,
+  }) as FindingRow;
+
+/** The words that a shell makes of a command. */
+function words(command: string): string[] {
+  const script = `aws() { printf '%s\\0' "$@"; }; ${command}`;
+  return execFileSync("sh", ["-c", script], { encoding: "utf8" }).split("\0").slice(0, -1);
+}
+
+test("a known value comes as a command that a shell reads as it is meant", () => {
+  const advice = advise(SET, finding(), resource());
+  expect(advice?.note).toBeNull();
+  expect(words(advice!.commands[0]!)).toEqual([
+    "personalize",
+    "tag-resource",
+    "--region",
+    "us-east-1",
+    "--resource-arn",
+    ARN,
+    "--tags",
+    '[{"tagKey":"CostCenter","tagValue":"it\'s $HOME"}]',
+  ]);
+});
+
+test("a rename writes first, then removes", () => {
+  const advice = advise(SET, finding({ kind: "variant" }), resource({ tags: { costcenter: "a b" } }));
+  expect(advice?.commands.map((command) => words(command)[1])).toEqual(["tag-resource", "untag-resource"]);
+  expect(words(advice!.commands[1]!).at(-1)).toBe('["costcenter"]');
+});
+
+test("no command where a person has to choose, a stack manages it, a value is masked, or tags were never read", () => {
+  const none = (f: Partial<FindingRow>, r: Partial<ResourceRow>) => advise(SET, finding(f), resource(r));
+  expect(none({ rule_id: "owner", key: "Owner" }, {})).toMatchObject({
+    commands: [],
+    note: expect.stringContaining("A person has to choose"),
+  });
+  expect(none({}, { stack: "shop" })).toMatchObject({ commands: [], note: expect.stringContaining("stack shop") });
+  expect(none({ kind: "variant" }, { tags: { costcenter: "***" } })?.commands).toEqual([]);
+  expect(none({ sensitive: true }, {})?.commands).toEqual([]);
+  expect(none({}, { tags: null })?.commands).toEqual([]);
+  expect(none({ state: "resolved" }, {})).toBeNull();
+});
