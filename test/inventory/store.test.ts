@@ -98,4 +98,26 @@ describeOnBoth("what %s holds of a page's tags", (kind) => {
     await database.insert(resources).values(row(`a"b,c'd{}\\`));
     expect([...(await storedReadings(database, [arn(`a"b,c'd{}\\`), `x","y`])).keys()]).toEqual([arn(`a"b,c'd{}\\`)]);
   });
+
+  test("pages that ask at the same time each get their own", async () => {
+    const names = Array.from({ length: 50 }, (_, index) => `c-${index}`);
+    await database.insert(resources).values(names.map((name) => row(name, { tags: { Name: name } })));
+    const pages = await Promise.all(names.map((name) => storedReadings(database, [arn(name), arn("unknown")])));
+    expect(pages.map((page) => [...page].map(([key, { tags }]) => [key, tags["Name"]]))).toEqual(
+      names.map((name) => [[arn(name), name]]),
+    );
+  });
+
+  test("a query that fails fails for all who wait, and the next works again", async () => {
+    const broken = {
+      select: () => {
+        throw new Error("connection lost");
+      },
+    } as unknown as Database;
+    const both = await Promise.allSettled([storedReadings(broken, [arn("a")]), storedReadings(broken, [arn("b")])]);
+    expect(both.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+    await expect(storedReadings(broken, [arn("a")])).rejects.toThrow("connection lost");
+    await database.insert(resources).values([row("a")]);
+    expect((await storedReadings(database, [arn("a")])).size).toBe(1);
+  });
 });

@@ -24,7 +24,7 @@ export type AwsSettings = {
 };
 
 /** The caller, as STS sees it. */
-export type Caller = { readonly account_id: string; readonly arn: string; readonly partition: string };
+type Caller = { readonly account_id: string; readonly arn: string; readonly partition: string };
 
 /** A connection to AWS with all its accounts and regions. */
 export type Aws = {
@@ -42,7 +42,7 @@ export type Aws = {
 };
 
 /** Which limiter a call goes through. `write` is tried once; the others again while that makes sense. */
-export type ApiKind = "index" | "list" | "read" | "write";
+type ApiKind = "index" | "list" | "read" | "write";
 
 /** The APIs of one target. */
 export type TargetApi = {
@@ -59,12 +59,12 @@ export type TargetApi = {
 };
 
 /** The credentials for an account belong to another one. Nothing was read with them. */
-export class WrongAccountError extends Error {
+class WrongAccountError extends Error {
   override name = "WrongAccountError";
 }
 
 /** Another account than the caller's own, and no role to assume there. */
-export class MissingRoleError extends Error {
+class MissingRoleError extends Error {
   override name = "MissingRoleError";
 }
 
