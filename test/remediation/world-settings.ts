@@ -20,7 +20,7 @@ export function connect(endpoint: string): Aws {
       read: { start: 10_000, most: 10_000 },
       write: { start: 10_000, most: 10_000 },
     },
-    patience_ms: 250,
-    timeout_ms: 150,
+    patience_ms: 1500,
+    timeout_ms: 400,
   });
 }

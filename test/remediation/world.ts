@@ -83,13 +83,18 @@ export class World {
   /** Empties account and database, and activates policies. */
   async reset(set: PolicySet = SET): Promise<void> {
     this.sandbox.setFaults([]);
-    this.aws.close();
-    this.aws = connect(this.sandbox.url);
+    this.reconnect();
     for (const { arn } of this.sandbox.resources().toArray()) this.sandbox.deleteResource(arn);
     await emptyTables(this.database);
     this.time = new Date("2026-03-01T00:00:00Z");
     await this.activate(set);
     this.sandbox.calls.reset();
+  }
+
+  /** As another process would: without what the limiters learned. */
+  reconnect(): void {
+    this.aws.close();
+    this.aws = connect(this.sandbox.url);
   }
 
   async activate(set: PolicySet): Promise<void> {
