@@ -22,7 +22,7 @@ type Options = {
 const EXAMPLES = `
 Examples:
   tagwarden sandbox
-  tagwarden sandbox --port 4570 --seed 7 --resources 10000
+  tagwarden sandbox --host 0.0.0.0 --port 4570 --seed 7 --resources 10000
   tagwarden sandbox --accounts 0 --regions us-east-1              one account, one region
   tagwarden sandbox --accounts 30 --suspended 1                   two pages of ListAccounts, one account closed
   tagwarden sandbox --latency 50 --lag 30000                      50 ms a call; the index shows a change 30 s later

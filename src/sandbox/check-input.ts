@@ -108,7 +108,8 @@ const patterns = new Map<string, RegExp>();
 function patternOf(pattern: string): RegExp {
   let compiled = patterns.get(pattern);
   if (!compiled) {
-    compiled = new RegExp(`^(?:${pattern})$`, "u");
+    // The models escape a dash outside of brackets too, which Unicode mode refuses; its code means the same everywhere.
+    compiled = new RegExp(`^(?:${pattern.replaceAll(String.raw`\-`, String.raw`\x2d`)})$`, "u");
     patterns.set(pattern, compiled);
   }
   return compiled;
