@@ -70,6 +70,8 @@ class MissingRoleError extends Error {
 
 /** STS allows hundreds of calls a second; this many is plenty. */
 const STS_RATE: SteadyRate = { burst: 50, per_second: 20 };
+/** Nothing begins before STS has answered, and whoever waits should soon learn that nobody answers. */
+const STS_PATIENCE_MS = 15_000;
 /** Calls of one API in one target that may wait for their replies at the same time. */
 const IN_FLIGHT = 16;
 const MAX_SOCKETS = 256;
@@ -79,7 +81,7 @@ export function openAws(settings: AwsSettings): Aws {
   const calls = new CallCounts();
   const { patience_ms, timeout_ms = 10_000 } = settings;
   const gates: GateSettings = { patience_ms, timeout_ms, counts: calls };
-  const stsGate = new Gate(STS_RATE, IN_FLIGHT, gates);
+  const stsGate = new Gate(STS_RATE, IN_FLIGHT, { ...gates, patience_ms: Math.min(patience_ms, STS_PATIENCE_MS) });
   const closing = new AbortController();
   const onClose: (() => void)[] = [() => closing.abort(new Error("The connection to AWS was closed."))];
 
