@@ -7,6 +7,7 @@ import type { Tags } from "../tags/tags.ts";
 import { type HeldClosure, loadHeld, releaseHeld, storeHeld, unitsWithHeld } from "./db/held.ts";
 import { countLive, countOpen, liveArns, loadKnown } from "./db/known.ts";
 import {
+  appliedEpoch,
   earlierListings,
   endHeldUnit,
   endUnit,
@@ -14,6 +15,7 @@ import {
   lockPolicySet,
   lockUnit,
   storedSummary,
+  writtenBetween,
   type UnitCounts,
 } from "./db/units.ts";
 import { type ServiceReading, writeChanges, writeServiceReadings } from "./db/write-changes.ts";
@@ -67,6 +69,8 @@ export class UnitRecorder {
   #matched = 0;
   #unchanged = 0;
   readonly #serviceReadings: ServiceReading[] = [];
+  /** Epoch that was applied to the unit when it was first looked at. */
+  #epochBefore = 0;
   /** Closures that waited in this unit when it was first looked at, by ARN. */
   #held: Map<string, HeldClosure[]> | null = null;
   /** Held closures that this scan speaks against. */
@@ -118,7 +122,8 @@ export class UnitRecorder {
         await endUnit(transaction, { scan: this.#scan, unit: this.#unit, outcome, summary, now: this.#now() });
         return summary;
       }
-      return this.#apply(transaction, outcome);
+      const overtaken = await this.#overtaken(transaction, applied_epoch);
+      return this.#apply(transaction, overtaken === 0 ? outcome : shortOf(outcome, overtaken));
     });
   }
 
@@ -126,7 +131,10 @@ export class UnitRecorder {
     const pending = this.#pending;
     this.#pending = [];
     if (pending.length === 0) return;
-    this.#held ??= byArn(await loadHeld(this.#database, this.#unit));
+    if (this.#held === null) {
+      this.#epochBefore = await appliedEpoch(this.#database, this.#unit);
+      this.#held = byArn(await loadHeld(this.#database, this.#unit));
+    }
     const known = await loadKnown(this.#database, pending.map(arnOf));
     const occasion = this.#occasion();
     for (const item of pending) {
@@ -141,6 +149,17 @@ export class UnitRecorder {
         this.#serviceReadings.push({ arn: arnOf(item), read_at: observation.reading.read_at });
       }
     }
+  }
+
+  /**
+   * Resources that were as stored when this scan saw them, and that an older scan, which ended meanwhile, wrote otherwise. What
+   * was seen of them is not kept, for memory, so it cannot be applied; the next scan sees them again.
+   */
+  async #overtaken(transaction: Database, applied_epoch: number): Promise<number> {
+    if (this.#held === null || applied_epoch === this.#epochBefore) return 0;
+    const kept = new Set(this.#kept.map(arnOf));
+    const written = await writtenBetween(transaction, this.#unit, this.#epochBefore, this.#scan.epoch);
+    return written.filter((arn) => this.#seen.has(arn) && !kept.has(arn)).length;
   }
 
   async #apply(transaction: Database, outcome: UnitOutcome): Promise<UnitSummary> {
@@ -288,6 +307,14 @@ type Absences = {
 };
 
 const NO_ABSENCES: Absences = { changes: [], held: [], dropped: false };
+
+/** An outcome with so many readings missing: it closes nothing. */
+function shortOf(outcome: UnitOutcome, missing: number): UnitOutcome {
+  const message = `${missing} resources were recorded by an older scan while this one was reading`;
+  const error = outcome.error ?? { name: "OvertakenError", message, operation: "record" };
+  const state = outcome.state === "complete" ? "partial" : outcome.state;
+  return { ...outcome, state, unread: outcome.unread + missing, error };
+}
 
 function arnOf({ observation }: JudgedObservation): string {
   return observation.resource.arn;

@@ -267,6 +267,30 @@ describeOnBoth("on %s", (kind) => {
       expect(await story(database)).toEqual(["opened/observed"]);
     });
 
+    test("13: a newer scan that was overtaken by an older one says that it is incomplete, and the next is right", async () => {
+      const good = read(web, GOOD, { read_at: after(1) });
+      await scan(database, [good]);
+      const olderScan = await newScan(database);
+      const newer = new UnitRecorder(database, await newScan(database), UNIT, LIMITS, () => after(4));
+      await newer.add(
+        Array.from({ length: 600 }, (_, index) =>
+          judged(read(index === 0 ? web : resourceOf(`c-${index}`), GOOD, { read_at: after(3) })),
+        ),
+      );
+      const older = new UnitRecorder(database, olderScan, UNIT, LIMITS, () => after(3));
+      await older.add([judged(read(web, NO_OWNER, { read_at: after(2) }))]);
+      await older.finish(ended(1));
+      expect(await newer.finish(ended(600))).toMatchObject({ state: "partial", resolved: 0 });
+      expect(await database.select().from(units)).toMatchObject([
+        { state: "partial", error: { name: "OvertakenError" } },
+      ]);
+      await scan(database, [read(web, GOOD, { read_at: after(5) })], {
+        at: after(5),
+        limits: { mass_close: { share: 1, count: 1000 } },
+      });
+      expect((await findingsByName(database))["web/owner"]?.state).toBe("resolved");
+    });
+
     test("13: finishing the same unit of the same scan again changes nothing and says the same", async () => {
       const row = await newScan(database);
       const twice = [0, 1].map(() => new UnitRecorder(database, row, UNIT, LIMITS, () => START));

@@ -49,10 +49,13 @@ async function selectRows<Table extends typeof resources | typeof findings>(
   table: Table,
   where: SQL,
 ): Promise<Table["$inferSelect"][]> {
-  const query = database.select({ rows: sql<string | null>`json_agg(${table})::text` }).from(table as PgTable);
-  const [packed] = await query.where(where);
+  const source: PgTable = table;
+  const [packed] = await database
+    .select({ rows: sql<string | null>`json_agg(${source})::text` })
+    .from(source)
+    .where(where);
   const rows = JSON.parse(packed?.rows ?? "[]") as Record<string, unknown>[];
-  const instants = Object.values(getTableColumns(table as PgTable)).filter(({ dataType }) => dataType === "date");
+  const instants = Object.values(getTableColumns(source)).filter(({ dataType }) => dataType === "date");
   for (const row of rows) {
     for (const { name } of instants) if (typeof row[name] === "string") row[name] = new Date(row[name]);
   }

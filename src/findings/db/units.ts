@@ -1,8 +1,10 @@
-import { and, desc, eq, inArray, ne, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, gt, inArray, lt, ne, type SQL, sql } from "drizzle-orm";
+import { union } from "drizzle-orm/pg-core";
 import type { Database } from "../../db/client.ts";
 import type { Unit, UnitOutcome } from "../../inventory/resource.ts";
-import { scan_units, scans, type ScanUnitState, units } from "../../inventory/schema.ts";
+import { resources, scan_units, scans, type ScanUnitState, units } from "../../inventory/schema.ts";
 import { policy_sets } from "../../policy/schema.ts";
+import { findings } from "../schema.ts";
 
 /** The counts and the state in which a unit of a scan ended. */
 export type UnitCounts = {
@@ -16,17 +18,16 @@ export type UnitCounts = {
 };
 
 /**
- * Keeps the active set from changing until the transaction ends. `retired`: this set was active once and another took its
- * place, so what it says is no longer asked for. Taken before the lock on a unit, always.
+ * Keeps the active set from changing until the transaction ends, and says whether this set may still judge: it may not once
+ * another one is active. Taken before the lock on a unit, always.
  */
-export async function lockPolicySet(transaction: Database, id: string): Promise<"active" | "retired" | "unstored"> {
-  const [row] = await transaction
-    .select({ active: policy_sets.active })
+export async function lockPolicySet(transaction: Database, id: string): Promise<"current" | "retired"> {
+  const active = await transaction
+    .select({ id: policy_sets.id })
     .from(policy_sets)
-    .where(eq(policy_sets.id, id))
+    .where(eq(policy_sets.active, true))
     .for("share");
-  if (row === undefined) return "unstored";
-  return row.active ? "active" : "retired";
+  return active.every((set) => set.id === id) ? "current" : "retired";
 }
 
 /** Makes everyone else who writes findings of this unit wait until the transaction ends. */
@@ -47,6 +48,29 @@ export async function lockUnit(
   const [created] = await lock();
   if (!created) throw new Error(`the row of unit ${account_id}/${region}/${type} vanished`);
   return created;
+}
+
+/** Epoch of the newest scan that was applied to a unit; 0: none was. */
+export async function appliedEpoch(database: Database, unit: Unit): Promise<number> {
+  const [row] = await database.select({ epoch: units.applied_epoch }).from(units).where(isUnit(units, unit));
+  return row?.epoch ?? 0;
+}
+
+/** ARNs in a unit that scans between two epochs, both excluded, wrote something about. */
+export async function writtenBetween(database: Database, unit: Unit, after: number, before: number): Promise<string[]> {
+  const others = database
+    .select({ id: scans.id })
+    .from(scans)
+    .where(and(gt(scans.epoch, after), lt(scans.epoch, before)));
+  const byResource = database
+    .select({ arn: resources.arn })
+    .from(resources)
+    .where(and(isUnit(resources, unit), inArray(resources.recorded_scan_id, others)));
+  const byFinding = database
+    .select({ arn: findings.arn })
+    .from(findings)
+    .where(and(isUnit(findings, unit), inArray(findings.last_scan_id, others)));
+  return (await union(byResource, byFinding)).map(({ arn }) => arn);
 }
 
 /** Writes how a unit ended in this scan; and, unless a newer result stands there, what is now known of the unit. */
@@ -125,6 +149,9 @@ export async function earlierListings(
     .limit(20);
 }
 
-function isUnit(table: typeof units | typeof scan_units, unit: Unit): SQL | undefined {
+function isUnit(
+  table: typeof units | typeof scan_units | typeof resources | typeof findings,
+  unit: Unit,
+): SQL | undefined {
   return and(eq(table.account_id, unit.account_id), eq(table.region, unit.region), eq(table.type, unit.type));
 }
