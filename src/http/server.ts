@@ -14,7 +14,7 @@ export type HttpServer = {
 const GRACE_MS = 5_000;
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/;
 
-/** Listens. Throws when the address is taken or not ours, with Node's error as the cause. */
+/** Listens. Throws when the address is taken or not ours, with Node's error as the cause and its `code`. */
 export async function serveApp(
   app: Pick<Hono<HttpEnv>, "fetch">,
   address: { host: string; port: number },
@@ -39,7 +39,10 @@ export async function serveApp(
 
 function listen(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
   return new Promise((resolve, reject) => {
-    const failed = (cause: Error) => reject(new Error(`cannot listen on ${host}:${port}: ${cause.message}`, { cause }));
+    const failed = (cause: NodeJS.ErrnoException) => {
+      const error = new Error(`cannot listen on ${host}:${port}: ${cause.message}`, { cause });
+      reject(Object.assign(error, { code: cause.code }));
+    };
     server.once("error", failed);
     server.listen(port, host, () => {
       server.off("error", failed);
@@ -51,11 +54,12 @@ function listen(server: Server, { host, port }: { host: string; port: number }):
 function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => {
     const cut = setTimeout(() => server.closeAllConnections(), GRACE_MS);
-    cut.unref();
+    // A connection whose request has just ended would otherwise be kept alive for the next one.
+    const idle = setInterval(() => server.closeIdleConnections(), 50);
     server.close(() => {
       clearTimeout(cut);
+      clearInterval(idle);
       resolve();
     });
-    server.closeIdleConnections();
   });
 }

@@ -16,7 +16,7 @@ rules:
     key: CostCenter
     required: true
     aliases: [costcenter]
-    fix: {variant: rename, missing: {value: "it's $HOME"}}
+    fix: {variant: rename, missing: {value: "CC 1: a"}}
   - id: owner
     key: Owner
     required: true
@@ -24,7 +24,7 @@ rules:
   },
 ]);
 
-const ARN = "arn:aws:personalize:us-east-1:111122223333:campaign/shop";
+const ARN = "arn:aws:personalize:us-east-1:111122223333:campaign/it's $HOME";
 const resource = (changes: Partial<ResourceRow> = {}) =>
   ({
     arn: ARN,
@@ -68,7 +68,7 @@ test("a known value comes as a command that a shell reads as it is meant", () =>
     "--resource-arn",
     ARN,
     "--tags",
-    '[{"tagKey":"CostCenter","tagValue":"it\'s $HOME"}]',
+    '[{"tagKey":"CostCenter","tagValue":"CC 1: a"}]',
   ]);
 });
 

@@ -21,7 +21,10 @@ test("a server on loopback answers for its own names alone, and an address that 
   const port = Number(new URL(server.url).port);
   expect(await statusFor(server.url, `localhost:${port}`)).toBe(200);
   expect(await statusFor(server.url, `rebound.example:${port}`)).toBe(421);
-  await expect(serveApp(app, { host: "127.0.0.1", port })).rejects.toThrow(`cannot listen on 127.0.0.1:${port}`);
+  await expect(serveApp(app, { host: "127.0.0.1", port })).rejects.toMatchObject({
+    message: expect.stringContaining(`cannot listen on 127.0.0.1:${port}`),
+    code: "EADDRINUSE",
+  });
   await server.close();
   await expect(fetch(`${server.url}/livez`)).rejects.toThrow();
 });
@@ -34,8 +37,10 @@ test("a server that stops lets a running request end", async () => {
   const server = await serveApp(app, { host: "127.0.0.1", port: 0 });
   const answer = fetch(`${server.url}/readyz`);
   await expect.poll(() => finish.toString()).toContain("resolve");
+  const stopping = Date.now();
   const closed = server.close();
   finish();
   expect((await answer).status).toBe(200);
   await closed;
+  expect(Date.now() - stopping).toBeLessThan(4_000);
 });
