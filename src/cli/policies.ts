@@ -1,14 +1,16 @@
 import { Command } from "commander";
 import { loadPolicies, PolicyError, type PolicySet } from "../policy/load.ts";
 import { policyJsonSchema } from "../policy/policy.ts";
+import { activateCommand } from "./activate-policies.ts";
 import { EXIT } from "./exit.ts";
 import { table } from "./table.ts";
 
 /** `tagwarden policies`: what policy files say, before anything is judged by them. A subcommand is a function and a line here. */
 export function policiesCommand(): Command {
   return new Command("policies")
-    .description("Validate policy files, and print their schema for an editor.")
+    .description("Validate policy files, make them the ones to judge by, and print their schema for an editor.")
     .addCommand(validateCommand())
+    .addCommand(activateCommand())
     .addCommand(schemaCommand());
 }
 

@@ -1,0 +1,111 @@
+import { eq, sql } from "drizzle-orm";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { OpenDatabase } from "../../src/db/client.ts";
+import { openPglite, openPostgres } from "../../src/db/client.ts";
+import { finding_events, findings } from "../../src/findings/schema.ts";
+import { scans } from "../../src/inventory/schema.ts";
+import { plan_actions, plans } from "../../src/remediation/schema.ts";
+import { type Sandbox, startSandbox } from "../../src/sandbox/server.ts";
+import { cli, sandboxEnvironment, startCli, workFolder } from "../support/cli.ts";
+import { describeOnBoth, openTestDatabase } from "../support/database.ts";
+import { byIdentity, expectedFindings } from "../support/expected.ts";
+import { POLICIES } from "../support/scan.ts";
+
+const policy = POLICIES.files[0]?.text ?? "";
+
+describeOnBoth("kill -9 at any moment, on %s", (kind) => {
+  let sandbox: Sandbox;
+  let given: { cwd: string; env: Record<string, string> };
+  let server: Awaited<ReturnType<typeof openTestDatabase>> | null;
+
+  beforeEach(async () => {
+    sandbox = await startSandbox({ resources: 300, accounts: 0, regions: ["us-east-1"] });
+    server = kind === "postgres" ? await openTestDatabase("postgres") : null;
+    const cwd = await workFolder({ "test.yaml": policy });
+    const database: Record<string, string> = server?.url ? { DATABASE_URL: server.url } : {};
+    given = { cwd, env: { ...sandboxEnvironment(sandbox.url), TAGWARDEN_POLICIES: ".", ...database } };
+  });
+  afterEach(async () => {
+    await sandbox.close();
+    await server?.close();
+  });
+
+  /** The database as the killed process left it, for a look from outside. */
+  async function look<T>(read: (opened: OpenDatabase) => Promise<T>): Promise<T> {
+    const opened = server?.url
+      ? await openPostgres(server.url)
+      : await openPglite(`${given.cwd}/.tagwarden/sandbox/pglite`);
+    try {
+      return await read(opened);
+    } finally {
+      await opened.close();
+    }
+  }
+
+  async function killAfter(words: string[], done: () => boolean): Promise<void> {
+    const running = startCli(words, given);
+    let ended = false;
+    void running.ended.then(() => (ended = true));
+    while (!done() && !ended) await new Promise((wait) => setTimeout(wait, 2));
+    running.process.kill("SIGKILL");
+    await running.ended;
+  }
+
+  test("during a scan: the next one is right, and nothing is recorded twice", async () => {
+    // The first call is the caller's identity; the lists, the readings and the end follow.
+    for (const calls of [1, 5, 20, 60, 150]) {
+      sandbox.calls.reset();
+      await killAfter(["scan"], () => sandbox.calls.total >= calls);
+    }
+    const last = await cli(["scan", "--json"], given);
+    expect(last.stderr).not.toMatch(/error/i);
+    expect(last.code).toBe(0);
+    await look(async ({ database }) => {
+      const open = await database.select().from(findings).where(eq(findings.state, "open"));
+      const found = open.map(({ arn, rule_id: rule, key, kind }) => ({ arn, rule, key, kind }));
+      expect(found.toSorted(byIdentity)).toEqual(expectedFindings(sandbox));
+      const twice = await database
+        .select({ id: finding_events.finding_id })
+        .from(finding_events)
+        .groupBy(finding_events.finding_id)
+        .having(sql`count(*) > 1`);
+      expect(twice).toEqual([]);
+      const states = (await database.select().from(scans)).map(({ state }) => state);
+      expect(states.filter((state) => state === "running" || state === "queued")).toHaveLength(
+        kind === "pglite" ? 0 : states.length - 1 - states.filter((state) => state === "failed").length,
+      );
+    });
+  });
+
+  test("during an apply: the same plan applied again ends right, and nothing is written twice", async () => {
+    expect((await cli(["scan"], given)).code).toBe(0);
+    const planned = await cli(["plan", "--json"], given);
+    const { plan } = JSON.parse(planned.stdout) as { plan: { id: string } };
+    const before = new Map([...sandbox.resources()].map(({ arn, tags }) => [arn, Object.fromEntries(tags)]));
+    sandbox.calls.reset();
+    const writes = () =>
+      (sandbox.calls.by_operation["TagResource"] ?? 0) + (sandbox.calls.by_operation["UntagResource"] ?? 0);
+    for (const count of [1, 3, 8, 15]) await killAfter(["apply", plan.id, "--yes"], () => writes() >= count);
+
+    const last = await cli(["apply", plan.id, "--yes", "--json"], given);
+    expect(last.code).toBe(0);
+    await look(async ({ database }) => {
+      const [row] = await database.select().from(plans).where(eq(plans.id, plan.id));
+      expect(row?.state).toBe("applied");
+      const actions = await database.select().from(plan_actions).where(eq(plan_actions.plan_id, plan.id));
+      expect(actions.length).toBeGreaterThan(20);
+      expect(new Set(actions.map(({ state }) => state))).toEqual(new Set(["verified"]));
+      const tagged = actions.filter(({ changes }) => changes.some(({ after }) => after !== null)).length;
+      const untagged = actions.filter(({ changes }) => changes.some(({ after }) => after === null)).length;
+      expect(writes()).toBe(tagged + untagged);
+      for (const { arn, tags } of sandbox.resources()) {
+        const expected = new Map(Object.entries(before.get(arn) ?? {}));
+        for (const { key, after } of actions.find((action) => action.arn === arn)?.changes ?? []) {
+          if (after === null) expected.delete(key);
+          else expected.set(key, after);
+        }
+        expect(Object.fromEntries([...tags].toSorted())).toEqual(Object.fromEntries([...expected].toSorted()));
+      }
+    });
+  });
+});
