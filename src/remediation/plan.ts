@@ -32,7 +32,7 @@ export type Action = Pick<Resource, "account_id" | "region" | "type" | "arn"> & 
 };
 
 /** A change that a rule asks for and that must not be made, with the reason for a person. */
-export type BlockedAction = Action & { readonly note: string };
+type BlockedAction = Action & { readonly note: string };
 
 /** A finding that needs a person, with the reason. */
 export type Review = Pick<Resource, "account_id" | "region" | "type" | "arn" | "name"> &

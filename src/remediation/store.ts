@@ -13,7 +13,7 @@ export type ActionCounts = Readonly<Record<ActionState, number>>;
 
 const DAY = 24 * 60 * 60 * 1000;
 /** A proposal can be approved, and an approval used, so long. */
-export const PLAN_LIFE_MS = 7 * DAY;
+const PLAN_LIFE_MS = 7 * DAY;
 
 /**
  * Stores a draft as a frozen plan; null when it has nothing to do. The same changes proposed again give the same plan, as

@@ -46,7 +46,8 @@ describeOnBoth("a run that dies on %s", (kind) => {
     await world.database.update(plans).set({ state, run_id, heartbeat_at, stopped: null });
   }
 
-  describe.each(RENAMES)("%s", (_, tags) => {
+  // The embedded database is slow to empty: it gets the harder order only.
+  describe.each(kind === "pglite" ? RENAMES.slice(1) : RENAMES)("%s", (_, tags) => {
     test.each(STEPS)("at %s: applied again it ends right, and writes nothing twice", async (step) => {
       const arn = world.create(tags);
       await world.scan();

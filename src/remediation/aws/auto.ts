@@ -39,10 +39,16 @@ export async function autoRemediate(
   const plan = await createPlan(database, { ...draft, actions: within }, about);
   const untried = beyond + (plan ? 0 : draft.blocked.length);
   counts = addCounts(counts, { ...NO_COUNTS, planned: untried, blocked: untried });
+  if (beyond > 0)
+    log.warn({ scan_id, beyond }, "automatic repair leaves what its budgets do not allow to the next scan");
   if (!plan) return counts;
   await approvePlan(database, plan.id, { hash: plan.hash, actor: ACTOR, now: now() });
   const result = await applyWithin(deps, spending, plan.id, ACTOR, signal);
-  if (result.outcome === "refused") throw new Error(`the automatic plan ${plan.id} was refused: ${result.reason}`);
+  if (result.outcome === "refused") {
+    // Another process repairs after a scan of its own, and took this plan as one to go on with: it counts there.
+    log.info({ plan_id: plan.id, reason: result.reason }, "automatic plan left to another run");
+    return counts;
+  }
   if (result.stopped !== null) log.warn({ plan_id: plan.id, stopped: result.stopped }, "automatic repair stopped");
   return addCounts(counts, result.counts);
 }
