@@ -14,7 +14,7 @@ import { nearestWord } from "../tags/spelling.ts";
 
 /** A place in a policy file, as keys and indexes from its root. */
 export type Path = readonly (string | number)[];
-export type Position = { readonly line: number; readonly column: number };
+type Position = { readonly line: number; readonly column: number };
 /** Something wrong, at a place of one file. */
 export type FileProblem = Position & { readonly message: string; readonly hint?: string };
 
