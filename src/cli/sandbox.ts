@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from "commander";
 import type { ResourceType } from "../inventory/resource-types.ts";
 import { RESOURCE_TYPE_NAMES } from "../inventory/resource-types.ts";
-import type { Sandbox } from "../sandbox/server.ts";
+import type { RateLimit, Sandbox } from "../sandbox/server.ts";
 import { sandboxCredentials, startSandbox } from "../sandbox/server.ts";
 
 type Options = {
@@ -11,11 +11,12 @@ type Options = {
   resources: number;
   accounts: number;
   suspended: number;
-  regions: string[];
+  regions?: string[];
   neverTagged?: number;
-  unindexed: ResourceType[];
+  unindexed?: ResourceType[];
   latency: number;
   lag: number;
+  rateLimit?: Record<string, RateLimit>;
   state?: string;
 };
 
@@ -27,6 +28,7 @@ Examples:
   tagwarden sandbox --accounts 30 --suspended 1                   two pages of ListAccounts, one account closed
   tagwarden sandbox --latency 50 --lag 30000                      50 ms a call; the index shows a change 30 s later
   tagwarden sandbox --never-tagged 0.03 --unindexed solution-version,data-deletion-job
+  tagwarden sandbox --rate-limit 'List*=50/10,GetResources=150/15'  a burst of 50 lists, then 10/s of each
   tagwarden sandbox --state .tagwarden/sandbox.ndjson             changes are there again at the next start
 
 While it runs:
@@ -45,15 +47,16 @@ export function sandboxCommand(): Command {
     .option("--resources <number>", "resources over all accounts and regions", wholeNumber(0, 1_000_000), 1000)
     .option("--accounts <number>", "member accounts beside the management account", wholeNumber(0, 10_000), 6)
     .option("--suspended <number>", "further members that are suspended", wholeNumber(0, 1000), 0)
-    .option("--regions <a,b>", "regions that hold resources", list, ["us-east-1", "eu-west-1"])
+    .option("--regions <a,b>", "regions that hold resources (default: us-east-1,eu-west-1)", list)
     .option(
       "--never-tagged <share>",
       "share of resources, 0 to 1, that never had a tag; else as seeded teams have it",
       share,
     )
-    .option("--unindexed <types>", "types that the tagging index does not hold", types, [])
+    .option("--unindexed <types>", "types that the tagging index does not hold (default: it holds all)", types)
     .option("--latency <ms>", "how long every answer takes longer", wholeNumber(0, 600_000), 0)
     .option("--lag <ms>", "how long after a change the tagging index shows it", wholeNumber(0, 86_400_000), 0)
+    .option("--rate-limit <limits>", "calls at once and per second, by operation; others are not limited", limits)
     .option("--state <file>", "journal of changes, replayed at the next start")
     .addHelpText("after", EXAMPLES)
     .action(async (options: Options) => {
@@ -64,11 +67,12 @@ export function sandboxCommand(): Command {
         resources: options.resources,
         accounts: options.accounts,
         suspended_accounts: options.suspended,
-        regions: options.regions,
-        unindexed_types: options.unindexed,
         latency_ms: options.latency,
         index_lag_ms: options.lag,
+        ...(options.regions === undefined ? {} : { regions: options.regions }),
+        ...(options.unindexed === undefined ? {} : { unindexed_types: options.unindexed }),
         ...(options.neverTagged === undefined ? {} : { never_tagged_share: options.neverTagged }),
+        ...(options.rateLimit === undefined ? {} : { rate_limits: options.rateLimit }),
         ...(options.state === undefined ? {} : { state_file: options.state }),
       }).catch(explainStart);
       process.stderr.write(greeting(sandbox, options));
@@ -130,6 +134,15 @@ function list(text: string): string[] {
   const items = text.split(",").map((item) => item.trim());
   if (items.every((item) => /^[a-z]{2}(-[a-z]+)+-\d+$/.test(item))) return items;
   throw new InvalidArgumentError("Give regions with commas between: us-east-1,eu-west-1.");
+}
+
+function limits(text: string): Record<string, RateLimit> {
+  const rows = text.split(",").map((item) => /^\s*([A-Za-z*]+)=(\d+)\/(\d+(?:\.\d+)?)\s*$/.exec(item));
+  if (rows.includes(null))
+    throw new InvalidArgumentError("Give operation=burst/per_second: List*=50/10,GetResources=150/15.");
+  return Object.fromEntries(
+    rows.map((row) => [row?.[1] ?? "*", { burst: Number(row?.[2]), per_second: Number(row?.[3]) }]),
+  );
 }
 
 function types(text: string): ResourceType[] {

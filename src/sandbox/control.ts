@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { ResourceType } from "../inventory/resource-types.ts";
 import { RESOURCE_TYPE_NAMES } from "../inventory/resource-types.ts";
 import { FAULT_KINDS } from "./faults.ts";
-import type { Sandbox } from "./server.ts";
+import type { Sandbox } from "./sandbox.ts";
 
 const FAULTS = z.array(
   z.strictObject({

@@ -2,31 +2,13 @@ import type { ResourceType } from "../inventory/resource-types.ts";
 import { RESOURCE_TYPE_NAMES, RESOURCE_TYPES } from "../inventory/resource-types.ts";
 import type { Place } from "./arn.ts";
 import { arnOf } from "./arn.ts";
-import { apportion, fraction, hashText, mix } from "./hash.ts";
+import { fraction, hashText, mix } from "./hash.ts";
+import type { Counts } from "./mixture.ts";
+import { countsOf, JOBS, STACK_MANAGED, STACK_MARKED, statusAt } from "./mixture.ts";
 import type { Project } from "./project.ts";
 import { projectOf } from "./project.ts";
 import type { SandboxResource, Tags } from "./resource.ts";
 import { NO_TAGS } from "./resource.ts";
-
-/** Share of each type in a target, in percent: history dominates, as in accounts that have run for a while. */
-const SHARES: Record<ResourceType, number> = {
-  "dataset-group": 1,
-  dataset: 3,
-  "dataset-import-job": 36,
-  "dataset-export-job": 3,
-  "data-deletion-job": 2,
-  "event-tracker": 1,
-  filter: 5,
-  recommender: 2,
-  solution: 3,
-  "solution-version": 30,
-  campaign: 2,
-  "batch-inference-job": 9,
-  "batch-segment-job": 3,
-};
-
-/** Types without which their children could not be. */
-const ROOTS: readonly ResourceType[] = ["dataset-group", "dataset", "solution", "solution-version"];
 
 /** The world ends here: fixed, so that the same seed gives the same dates on every day. */
 const PRESENT = Date.UTC(2026, 9, 1);
@@ -55,30 +37,6 @@ const RECIPE_DETAILS = new Map(
   ]),
 );
 
-/** Statuses of each type with the share of each after the first; the first takes the rest. */
-const LONG_LIVED = { ACTIVE: 0, "CREATE FAILED": 0.02, "DELETE IN_PROGRESS": 0.006, "CREATE IN_PROGRESS": 0.004 };
-const IMPORTED = { ACTIVE: 0, "CREATE FAILED": 0.05, "CREATE IN_PROGRESS": 0.005, "CREATE PENDING": 0.005 };
-const BATCH = { ACTIVE: 0, "CREATE FAILED": 0.05, "IN PROGRESS": 0.01, PENDING: 0.005 };
-const STATUSES: Record<ResourceType, Record<string, number>> = {
-  "dataset-group": { ACTIVE: 0, "CREATE FAILED": 0.01, "DELETE PENDING": 0.005 },
-  dataset: LONG_LIVED,
-  "dataset-import-job": IMPORTED,
-  "dataset-export-job": IMPORTED,
-  "data-deletion-job": { COMPLETED: 0, FAILED: 0.06, IN_PROGRESS: 0.02, PENDING: 0.01 },
-  "event-tracker": LONG_LIVED,
-  filter: LONG_LIVED,
-  recommender: { ACTIVE: 0, INACTIVE: 0.1, "CREATE FAILED": 0.03, "STOP IN_PROGRESS": 0.01, "START PENDING": 0.005 },
-  solution: LONG_LIVED,
-  "solution-version": { ACTIVE: 0, "CREATE FAILED": 0.04, "CREATE STOPPED": 0.01, "CREATE IN_PROGRESS": 0.005 },
-  campaign: LONG_LIVED,
-  "batch-inference-job": BATCH,
-  "batch-segment-job": BATCH,
-};
-
-const STATUS_ENTRIES = Object.fromEntries(
-  RESOURCE_TYPE_NAMES.map((type) => [type, Object.entries(STATUSES[type])]),
-) as Record<ResourceType, [string, number][]>;
-
 /** The questions on which the dice are thrown for a resource: each has its own sequence. */
 const ROLLS = ["status", "updated", "tags", "never", "age", "training", "latest"] as const;
 type Roll = (typeof ROLLS)[number];
@@ -86,19 +44,10 @@ const SALTS = Object.fromEntries(ROLLS.map((what) => [what, hashText(what)])) as
 const TYPE_SALTS = Object.fromEntries(RESOURCE_TYPE_NAMES.map((type) => [type, hashText(type)])) as Counts;
 const NO_DETAILS = {};
 
-/** Types that carry the marks of a stack (`aws:cloudformation:*`); campaigns and event trackers of a stack do not. */
-const STACK_MARKED = new Set<ResourceType>(["dataset-group", "dataset", "solution"]);
-const STACK_MANAGED = new Set<ResourceType>([...STACK_MARKED, "campaign", "event-tracker"]);
-
-/** Kinds of history that teams tag in part only. */
-const JOBS = new Set<ResourceType>(RESOURCE_TYPE_NAMES.filter((type) => type.endsWith("-job")));
-
 /** Name of the seeded schema of a kind of dataset. */
 export function schemaName(kind: string): string {
   return `${kind.toLowerCase().replaceAll("_", "-")}-schema`;
 }
-
-type Counts = Record<ResourceType, number>;
 
 /** What is special about one resource; the rest is the same for every type. */
 type Draft = {
@@ -351,36 +300,6 @@ export class Seeding {
     "batch-inference-job": (k) => this.#ofVersion("batch-inference-job", k, "batch"),
     "batch-segment-job": (k) => this.#ofVersion("batch-segment-job", k, "segments"),
   };
-}
-
-function countsOf(size: number): Record<ResourceType, number> {
-  const enough = size >= ROOTS.length;
-  const parts = apportion(
-    enough ? size : 0,
-    RESOURCE_TYPE_NAMES.map((type) => SHARES[type]),
-  );
-  const counts = Object.fromEntries(RESOURCE_TYPE_NAMES.map((type, i) => [type, parts[i] ?? 0])) as Counts;
-  if (!enough) return { ...counts, "dataset-group": size };
-  for (const root of ROOTS) {
-    if (counts[root] > 0) continue;
-    counts[largestLeaf(counts)]--;
-    counts[root] = 1;
-  }
-  return counts;
-}
-
-function largestLeaf(counts: Counts): ResourceType {
-  const leaves = RESOURCE_TYPE_NAMES.filter((type) => !ROOTS.includes(type) || counts[type] > 1);
-  return leaves.reduce((best, type) => (counts[type] > counts[best] ? type : best));
-}
-
-function statusAt(type: ResourceType, roll: number): string {
-  let sum = 0;
-  for (const [status, share] of STATUS_ENTRIES[type]) {
-    sum += share;
-    if (roll < sum) return status;
-  }
-  return STATUS_ENTRIES[type][0]?.[0] ?? "ACTIVE";
 }
 
 const days = new Map<number, string>();

@@ -20,7 +20,7 @@ export type Shape =
   | { readonly kind: "boolean" | "timestamp" };
 
 /** A member of a structure. */
-export type Member = { readonly name: string; readonly required: boolean; readonly shape: string };
+type Member = { readonly name: string; readonly required: boolean; readonly shape: string };
 
 /** A parsed model. An operation without input has `input: null`. */
 export type Model = {

@@ -78,6 +78,7 @@ describe("tagwarden sandbox", () => {
       ["--regions", "virginia"],
       ["--unindexed", "gadget"],
       ["--never-tagged", "3"],
+      ["--rate-limit", "List*=fast"],
       ["--gadgets", "1"],
     ];
     for (const args of wrong) {
