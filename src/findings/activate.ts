@@ -24,7 +24,7 @@ export type ActivationSummary = {
 };
 
 /** How many findings a set would open (again), change and close. */
-export type ActivationCounts = { opens: number; changes: number; closes: number };
+type ActivationCounts = { opens: number; changes: number; closes: number };
 
 /** What the activation of a set would do. */
 export type ActivationPreview = Readonly<ActivationCounts> & {

@@ -48,7 +48,7 @@ export type UnitSummary = UnitCounts;
 const NEVER_SEEN: Known = { resource: null, findings: [] };
 
 /** How many resources are compared at a time: pages are gathered up to it, because queries cost more than rows. */
-const BATCH = 500;
+const BATCH = 1000;
 
 /**
  * Records one unit of a scan. Pages are compared with what is stored as they come, and only what differs is kept in memory;

@@ -273,14 +273,14 @@ describeOnBoth("on %s", (kind) => {
       const olderScan = await newScan(database);
       const newer = new UnitRecorder(database, await newScan(database), UNIT, LIMITS, () => after(4));
       await newer.add(
-        Array.from({ length: 600 }, (_, index) =>
+        Array.from({ length: 1200 }, (_, index) =>
           judged(read(index === 0 ? web : resourceOf(`c-${index}`), GOOD, { read_at: after(3) })),
         ),
       );
       const older = new UnitRecorder(database, olderScan, UNIT, LIMITS, () => after(3));
       await older.add([judged(read(web, NO_OWNER, { read_at: after(2) }))]);
       await older.finish(ended(1));
-      expect(await newer.finish(ended(600))).toMatchObject({ state: "partial", resolved: 0 });
+      expect(await newer.finish(ended(1200))).toMatchObject({ state: "partial", resolved: 0 });
       expect(await database.select().from(units)).toMatchObject([
         { state: "partial", error: { name: "OvertakenError" } },
       ]);
