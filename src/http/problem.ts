@@ -41,7 +41,7 @@ export class ProblemError extends Error {
 }
 
 /** The body of an `application/problem+json` answer (RFC 9457). `instance` is the request's id, as in the log. */
-export function problemBody(error: ProblemError, instance: string) {
+function problemBody(error: ProblemError, instance: string) {
   const { status, title } = PROBLEMS[error.problem];
   return {
     type: `/problems/${error.problem}`,

@@ -253,7 +253,7 @@ export const Problem = z
   .openapi("Problem");
 
 /** How many there are: `AT_LEAST` when counting stopped early. */
-export const Total = z.strictObject({ count: whole(), type: z.enum(["EXACT", "AT_LEAST"]) }).openapi("Total");
+const Total = z.strictObject({ count: whole(), type: z.enum(["EXACT", "AT_LEAST"]) }).openapi("Total");
 
 /** A page of a list. */
 export function pageOf<T extends z.ZodType>(item: T) {

@@ -7,7 +7,7 @@ import { policy_rules, policy_sets } from "../../src/policy/schema.ts";
 import { NOW, type World } from "./seed.ts";
 
 /** Texts that become markup, addresses, handlers or styles wherever one is put in without care. */
-export const PAYLOADS = [
+const PAYLOADS = [
   "<script>alert(1)</script>",
   '"><img src=x onerror=alert(1)>',
   "'><xss onmouseover=alert(1)>",
