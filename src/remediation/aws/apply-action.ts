@@ -35,8 +35,8 @@ export type Run = {
   /** Waits before each reading back. The first is usually 0: most answers are right at once. */
   readonly verify_delays_ms: readonly number[];
   readonly onStep: (step: ApplyStep, action: ActionRow, end?: End) => void | Promise<void>;
-  /** Throws LeaseLostError when the run has not been able to say that it lives for so long that another may have taken over. */
-  readonly confirmAlive: () => void;
+  /** Makes sure that no other run took the plan. Throws LeaseLostError, or when the database fails. */
+  readonly confirmAlive: () => Promise<void>;
 };
 
 /** Calls that undo a half-made rename at 50 tags; each follows a fresh reading. */
@@ -93,10 +93,10 @@ async function write(run: Run, api: TargetApi, action: ActionRow, known: Known, 
   let next = first;
   for (let round = 1; ; round++) {
     await onStep("writing", action);
-    run.confirmAlive();
+    await run.confirmAlive();
     const sent = await writeTags(api, action.arn, next, async () => {
       await onStep("between", action);
-      run.confirmAlive();
+      await run.confirmAlive();
     });
     await onStep("written", action);
     const refused = sent.outcome === "error" && sent.refused;

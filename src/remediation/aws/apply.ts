@@ -239,10 +239,10 @@ async function takeOver(
   signal: AbortSignal | undefined,
 ): Promise<"taken" | "applied" | Exclude<PlanRefusal, "already_applied">> {
   const { lease_ms, heartbeat_ms } = timing;
-  const isDead = (run_id: string) => alone && !running.has(run_id);
+  const isAlive = (run_id: string) => (running.has(run_id) ? true : alone ? false : null);
   let seen: Date | null = null;
   for (;;) {
-    const taken = await takePlan(database, hold, { lease_ms, isDead, now: now() });
+    const taken = await takePlan(database, hold, { lease_ms, isAlive, now: now() });
     if (taken.outcome === "taken") return "taken";
     if (taken.outcome === "closed") {
       if (taken.plan?.state === "applied") return "applied";
@@ -256,27 +256,24 @@ async function takeOver(
   }
 }
 
-/** Says regularly that the run lives; `confirm` throws when that has not succeeded within the lease. */
+/** Says regularly that the run lives; `confirm` makes sure of it, and throws when another run took the plan. */
 function keepAlive(
   database: Database,
   hold: Hold,
   { lease_ms, heartbeat_ms }: ApplyTiming,
-): { confirm: () => void; stop: () => void } {
+): { confirm: () => Promise<void>; stop: () => void } {
   let last = performance.now();
   let lost = false;
-  const timer = setInterval(() => {
+  const say = async () => {
     const sent = performance.now();
-    beat(database, hold).then(
-      (ours) => {
-        if (ours) last = sent;
-        else lost = true;
-      },
-      // A database that does not answer for as long as the lease ends the run by itself.
-      () => {},
-    );
-  }, heartbeat_ms);
+    if (await beat(database, hold)) last = sent;
+    else lost = true;
+  };
+  // A beat that fails is made up for by the next, or by `confirm`, which fails itself.
+  const timer = setInterval(() => void say().catch(() => {}), heartbeat_ms);
   return {
-    confirm: () => {
+    confirm: async () => {
+      if (!lost && performance.now() - last > lease_ms / 2) await say();
       if (lost || performance.now() - last > lease_ms)
         throw new LeaseLostError(`another run may hold plan ${hold.plan_id}`);
     },

@@ -20,13 +20,13 @@ export type Taken =
   | { readonly outcome: "closed"; readonly plan: PlanRow | null };
 
 /**
- * Takes an approved plan, or one whose run is dead: its heartbeat is older than the lease by the database's clock, or
- * `isDead` knows better. Two takers never both succeed.
+ * Takes an approved plan, or one whose run is dead: its heartbeat is older than the lease by the database's clock, unless
+ * `isAlive` knows better; null: it does not know. Two takers never both succeed.
  */
 export async function takePlan(
   database: Database,
   hold: Hold,
-  settings: { lease_ms: number; isDead: (run_id: string) => boolean; now: Date },
+  settings: { lease_ms: number; isAlive: (run_id: string) => boolean | null; now: Date },
 ): Promise<Taken> {
   const { plan_id, run_id } = hold;
   return database.transaction(async (transaction): Promise<Taken> => {
@@ -42,7 +42,7 @@ export async function takePlan(
       return { outcome: "closed", plan: row?.plan ?? null };
     }
     const holder = row.plan.run_id;
-    if (holder !== null && !row.stale && !settings.isDead(holder)) {
+    if (holder !== null && (settings.isAlive(holder) ?? !row.stale)) {
       return { outcome: "held", run_id: holder, heartbeat_at: row.plan.heartbeat_at };
     }
     const [plan] = await transaction
