@@ -77,11 +77,22 @@ SELECT
   f.source, f.state,
   CASE
     WHEN f.state <> 'open' THEN 'resolved'
-    WHEN EXISTS (SELECT FROM reporting.exemptions_in_force) AND EXISTS (
-      SELECT FROM reporting.exemptions_in_force e
-      WHERE (e.arn IS NULL OR e.arn = f.arn) AND (e.policy_id IS NULL OR e.policy_id = f.policy_id)
-        AND (e.rule_id IS NULL OR e.rule_id = f.rule_id) AND (e.key IS NULL OR e.key = f.key)
-        AND (e.account_id IS NULL OR e.account_id = f.account_id) AND (e.type IS NULL OR e.type = f.type)) THEN 'exempt'
+    -- Each exemption is looked at only by the findings that its narrowest column lets through: the IN lists are hashed once a query.
+    WHEN f.arn IN (SELECT arn FROM reporting.exemptions_in_force WHERE arn IS NOT NULL) AND EXISTS (
+        SELECT FROM reporting.exemptions_in_force e
+        WHERE e.arn = f.arn AND (e.account_id IS NULL OR e.account_id = f.account_id)
+          AND (e.policy_id IS NULL OR e.policy_id = f.policy_id) AND (e.rule_id IS NULL OR e.rule_id = f.rule_id)
+          AND (e.key IS NULL OR e.key = f.key) AND (e.type IS NULL OR e.type = f.type)) THEN 'exempt'
+    WHEN f.account_id IN (SELECT account_id FROM reporting.exemptions_in_force WHERE arn IS NULL AND account_id IS NOT NULL) AND EXISTS (
+        SELECT FROM reporting.exemptions_in_force e
+        WHERE e.arn IS NULL AND e.account_id = f.account_id
+          AND (e.policy_id IS NULL OR e.policy_id = f.policy_id) AND (e.rule_id IS NULL OR e.rule_id = f.rule_id)
+          AND (e.key IS NULL OR e.key = f.key) AND (e.type IS NULL OR e.type = f.type)) THEN 'exempt'
+    WHEN EXISTS (SELECT FROM reporting.exemptions_in_force WHERE arn IS NULL AND account_id IS NULL) AND EXISTS (
+        SELECT FROM reporting.exemptions_in_force e
+        WHERE e.arn IS NULL AND e.account_id IS NULL
+          AND (e.policy_id IS NULL OR e.policy_id = f.policy_id) AND (e.rule_id IS NULL OR e.rule_id = f.rule_id)
+          AND (e.key IS NULL OR e.key = f.key) AND (e.type IS NULL OR e.type = f.type)) THEN 'exempt'
     ELSE 'open' END AS effective_status,
   CASE WHEN f.state = 'open' AND EXISTS (SELECT FROM reporting.exemptions_in_force) THEN (
       SELECT max(e.expires_at) FROM reporting.exemptions_in_force e

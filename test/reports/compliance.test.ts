@@ -13,6 +13,8 @@ import {
 import { describeOnBoth, emptyTables, openTestDatabase } from "../support/database.ts";
 import { NOON, seeder } from "./seed.ts";
 
+const ARN = "arn:aws:personalize:us-east-1:111122223333:campaign/one";
+
 describeOnBoth("compliance on %s", (kind) => {
   let opened: OpenDatabase;
   let database: Database;
@@ -153,6 +155,12 @@ describeOnBoth("compliance on %s", (kind) => {
       },
       true,
     ],
+    ["its account", { account_id: "111122223333" }, true],
+    ["its ARN", { arn: ARN }, true],
+    ["its ARN and account", { arn: ARN, account_id: "111122223333" }, true],
+    ["its ARN and another account", { arn: ARN, account_id: "999999999999" }, false],
+    ["its ARN and another rule", { arn: ARN, rule_id: "other" }, false],
+    ["its account and another key", { account_id: "111122223333", key: "Owner" }, false],
     ["another policy", { policy_id: "other" }, false],
     ["another rule", { rule_id: "other" }, false],
     ["another key", { key: "Owner" }, false],
@@ -163,7 +171,7 @@ describeOnBoth("compliance on %s", (kind) => {
     ["nothing, but expired", { expires_at: new Date(Date.now() - 1) }, false],
   ])("an exemption that names %s", async (_, exemption, covers) => {
     await seed.unit();
-    const one = await seed.resource();
+    const one = await seed.resource({ name: "one" });
     await seed.finding(one);
     await seed.exemption(exemption);
     expect(await statusOf(one.arn)).toBe(covers ? "exempt" : "noncompliant");
