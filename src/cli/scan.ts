@@ -94,28 +94,29 @@ async function scan(context: Context, options: ScanOptions): Promise<number> {
   try {
     const { database, kind } = await opening;
     const active = await agreeOnSet(context, set, options.activate === true, caller.arn);
-    const { createScan, endAbandonedScans } = await import("../scan/store.ts");
-    await endAbandonedScans(database, kind === "pglite", now());
-    const created = await createScan(
+    const { beginScan } = await import("../scan/begin.ts");
+    const row = await beginScan(
       database,
       { targets, types, confirm_all, trigger: "cli", requested_by: caller.arn },
-      now(),
+      {
+        alone: kind === "pglite",
+        now,
+        onWait: (milliseconds) =>
+          process.stderr.write(
+            `A scan of the same targets may be running; waiting up to ${milliseconds / 1000} s to see.\n`,
+          ),
+      },
     );
-    if (!created || created.deduplicated) {
-      throw new UsageError(
-        `Scan ${created?.scan.id} of the same targets is running. Watch it: tagwarden scans show ${created?.scan.id}`,
-      );
-    }
     const progress = progressLine(process.stderr);
     const settings = { mass_close: config.mass_close, targets_at_once: config.limits.targets_at_once };
     const deps = { database, aws, set: active, settings, now, onProgress: progress.update, signal: reading.signal };
-    const state = await runScan(deps, created.scan, begun).finally(progress.end);
+    const state = await runScan(deps, row, begun).finally(progress.end);
     const { autoRemediate } = await import("../remediation/aws/auto.ts");
     const repair = { database, aws, set: active, now, budgets: config.remediation, alone: kind === "pglite" };
-    const remediation = state === "cancelled" ? null : await autoRemediate(repair, created.scan.id, signal);
+    const remediation = state === "cancelled" ? null : await autoRemediate(repair, row.id, signal);
     const { printReport } = await import("./report.ts");
-    await printReport(database, created.scan.id, options, process.stdout, remediation);
-    return await exitCode(database, created.scan.id, state, remediation, options.failOn);
+    await printReport(database, row.id, options, process.stdout, remediation);
+    return await exitCode(database, row.id, state, remediation, options.failOn);
   } catch (error) {
     reading.abort(error);
     throw error;

@@ -40,7 +40,7 @@ export const scans = pgTable(
     policy_set_id: text(),
     created_at: instant().notNull(),
     started_at: instant(),
-    /** Written every 15 s while the scan runs; older than 60 s: the process is gone. */
+    /** Written every 3 s while the scan waits or runs; older than 15 s: the process is gone. */
     heartbeat_at: instant(),
     finished_at: instant(),
     warnings: jsonb().$type<string[]>().notNull(),

@@ -9,9 +9,17 @@ import { storedReadings } from "../inventory/store.ts";
 import { log } from "../log.ts";
 import type { PolicySet } from "../policy/load.ts";
 import { forEachLimited } from "./for-each-limited.ts";
-import { beatScan, endScan, type Scan, type ScanEnd, startScan, startUnit, unitStates, unitsOf } from "./store.ts";
-
-const HEARTBEAT_MS = 15_000;
+import {
+  beatScan,
+  endScan,
+  HEARTBEAT_MS,
+  type Scan,
+  type ScanEnd,
+  startScan,
+  startUnit,
+  unitStates,
+  unitsOf,
+} from "./store.ts";
 
 /** Settings of the configuration that a scan heeds. */
 export type ScanSettings = {
@@ -129,7 +137,7 @@ async function scanTarget(
       const summary = await auditUnit({ database, scan, unit, reading, set, settings, now, ...(signal && { signal }) });
       const outcome = reading.outcome();
       for (const warning of outcome.warnings) warnings.add(warning);
-      if (summary.held > 0) warnings.add(heldWarning(scan, unit, summary.held));
+      if (summary.state === "held") warnings.add(heldWarning(scan, unit, summary.held));
       report(unit, outcome, summary);
     }),
   );
@@ -161,10 +169,11 @@ async function endUnreachable(
 }
 
 function heldWarning(scan: Scan, unit: Unit, held: number): string {
-  return (
-    `${unit.account_id}/${unit.region}/${unit.type}: ${held} findings would close at once and are held. ` +
-    `If that is right: tagwarden scans confirm ${scan.id}`
-  );
+  const where = `${unit.account_id}/${unit.region}/${unit.type}`;
+  if (held === 0) {
+    return `${where}: the list was much shorter than usual, so nothing is taken for gone until the next scan agrees.`;
+  }
+  return `${where}: ${held} findings would close at once and are held. If that is right: tagwarden scans confirm ${scan.id}`;
 }
 
 /** `failed`: nothing at all could be listed. `partial`: some unit or reading is missing. */

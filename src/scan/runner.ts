@@ -1,7 +1,15 @@
 import type { Database } from "../db/client.ts";
 import { log } from "../log.ts";
 import type { PolicySet } from "../policy/load.ts";
-import { beatScan, createScan, endAbandonedScans, endScan, type Scan, type ScanRequest } from "./store.ts";
+import {
+  beatScan,
+  createScan,
+  endAbandonedScans,
+  endScan,
+  HEARTBEAT_MS,
+  type Scan,
+  type ScanRequest,
+} from "./store.ts";
 
 /** What the runner of a service works with. */
 export type RunnerDeps = {
@@ -14,8 +22,6 @@ export type RunnerDeps = {
   readonly run: (scan: Scan, set: PolicySet, signal: AbortSignal) => Promise<void>;
   readonly now: () => Date;
 };
-
-const HEARTBEAT_MS = 15_000;
 
 /** Scans of a service, one at a time in this process; the rows say what waits and what runs. */
 export class ScanRunner {
@@ -80,9 +86,11 @@ export class ScanRunner {
   }
 
   async #beat(): Promise<void> {
-    const { database, now } = this.#deps;
+    const { database, alone, now } = this.#deps;
     try {
       for (const scan_id of this.#waiting) await beatScan(database, scan_id, {}, now());
+      // Alone, whatever is not ended after the start is ours.
+      if (!alone) await this.endAbandoned();
     } catch (error) {
       log.warn({ error: String(error) }, "heartbeat failed");
     }

@@ -18,8 +18,11 @@ export type ScanRequest = {
   readonly schedule?: { readonly id: string; readonly slot: Date };
 };
 
-/** A scan whose process has not said so for this long is left behind. Milliseconds; the heartbeat comes every 15 s. */
-export const LEASE_MS = 60_000;
+/** How often a process says that its scans live. Milliseconds. */
+export const HEARTBEAT_MS = 3000;
+
+/** A scan whose process has not said so for this long was left behind. Milliseconds; long enough for a busy database. */
+export const LEASE_MS = 15_000;
 
 /** Serialises the creation of scans, so that two requests for one scope become one scan. */
 const CREATE_LOCK = 7_201_001;
@@ -66,17 +69,15 @@ export async function createScan(
     const all = unitsOf(scan);
     for (let start = 0; start < all.length; start += 1000) {
       const some = all.slice(start, start + 1000);
-      await transaction
-        .insert(scan_units)
-        .values(
-          some.map(({ account_id, region, type }) => ({
-            scan_id: scan.id,
-            account_id,
-            region,
-            type,
-            state: "pending" as const,
-          })),
-        );
+      await transaction.insert(scan_units).values(
+        some.map(({ account_id, region, type }) => ({
+          scan_id: scan.id,
+          account_id,
+          region,
+          type,
+          state: "pending" as const,
+        })),
+      );
       await transaction.insert(units).values(some).onConflictDoNothing();
     }
     return { scan, deduplicated: false };

@@ -49,9 +49,10 @@ describeOnBoth("kill -9 at any moment, on %s", (kind) => {
     await running.ended;
   }
 
-  test("during a scan: the next one is right, and nothing is recorded twice", async () => {
+  // On a server a run that was killed has to be waited for until its lease ends.
+  test("during a scan: the next one is right, and nothing is recorded twice", { timeout: 180_000 }, async () => {
     // The first call is the caller's identity; the lists, the readings and the end follow.
-    for (const calls of [1, 5, 20, 60, 150]) {
+    for (const calls of kind === "pglite" ? [1, 5, 20, 60, 150] : [5, 60]) {
       sandbox.calls.reset();
       await killAfter(["scan"], () => sandbox.calls.total >= calls);
     }
@@ -69,41 +70,44 @@ describeOnBoth("kill -9 at any moment, on %s", (kind) => {
         .having(sql`count(*) > 1`);
       expect(twice).toEqual([]);
       const states = (await database.select().from(scans)).map(({ state }) => state);
-      expect(states.filter((state) => state === "running" || state === "queued")).toHaveLength(
-        kind === "pglite" ? 0 : states.length - 1 - states.filter((state) => state === "failed").length,
-      );
+      expect(new Set(states)).toEqual(new Set(["failed", "succeeded"]));
     });
   });
 
-  test("during an apply: the same plan applied again ends right, and nothing is written twice", async () => {
-    expect((await cli(["scan"], given)).code).toBe(0);
-    const planned = await cli(["plan", "--json"], given);
-    const { plan } = JSON.parse(planned.stdout) as { plan: { id: string } };
-    const before = new Map([...sandbox.resources()].map(({ arn, tags }) => [arn, Object.fromEntries(tags)]));
-    sandbox.calls.reset();
-    const writes = () =>
-      (sandbox.calls.by_operation["TagResource"] ?? 0) + (sandbox.calls.by_operation["UntagResource"] ?? 0);
-    for (const count of [1, 3, 8, 15]) await killAfter(["apply", plan.id, "--yes"], () => writes() >= count);
+  test(
+    "during an apply: the same plan applied again ends right, and nothing is written twice",
+    { timeout: 180_000 },
+    async () => {
+      expect((await cli(["scan"], given)).code).toBe(0);
+      const planned = await cli(["plan", "--json"], given);
+      const { plan } = JSON.parse(planned.stdout) as { plan: { id: string } };
+      const before = new Map([...sandbox.resources()].map(({ arn, tags }) => [arn, Object.fromEntries(tags)]));
+      sandbox.calls.reset();
+      const writes = () =>
+        (sandbox.calls.by_operation["TagResource"] ?? 0) + (sandbox.calls.by_operation["UntagResource"] ?? 0);
+      for (const count of kind === "pglite" ? [1, 3, 8, 15] : [1, 9])
+        await killAfter(["apply", plan.id, "--yes"], () => writes() >= count);
 
-    const last = await cli(["apply", plan.id, "--yes", "--json"], given);
-    expect(last.code).toBe(0);
-    await look(async ({ database }) => {
-      const [row] = await database.select().from(plans).where(eq(plans.id, plan.id));
-      expect(row?.state).toBe("applied");
-      const actions = await database.select().from(plan_actions).where(eq(plan_actions.plan_id, plan.id));
-      expect(actions.length).toBeGreaterThan(20);
-      expect(new Set(actions.map(({ state }) => state))).toEqual(new Set(["verified"]));
-      const tagged = actions.filter(({ changes }) => changes.some(({ after }) => after !== null)).length;
-      const untagged = actions.filter(({ changes }) => changes.some(({ after }) => after === null)).length;
-      expect(writes()).toBe(tagged + untagged);
-      for (const { arn, tags } of sandbox.resources()) {
-        const expected = new Map(Object.entries(before.get(arn) ?? {}));
-        for (const { key, after } of actions.find((action) => action.arn === arn)?.changes ?? []) {
-          if (after === null) expected.delete(key);
-          else expected.set(key, after);
+      const last = await cli(["apply", plan.id, "--yes", "--json"], given);
+      expect(last.code).toBe(0);
+      await look(async ({ database }) => {
+        const [row] = await database.select().from(plans).where(eq(plans.id, plan.id));
+        expect(row?.state).toBe("applied");
+        const actions = await database.select().from(plan_actions).where(eq(plan_actions.plan_id, plan.id));
+        expect(actions.length).toBeGreaterThan(20);
+        expect(new Set(actions.map(({ state }) => state))).toEqual(new Set(["verified"]));
+        const tagged = actions.filter(({ changes }) => changes.some(({ after }) => after !== null)).length;
+        const untagged = actions.filter(({ changes }) => changes.some(({ after }) => after === null)).length;
+        expect(writes()).toBe(tagged + untagged);
+        for (const { arn, tags } of sandbox.resources()) {
+          const expected = new Map(Object.entries(before.get(arn) ?? {}));
+          for (const { key, after } of actions.find((action) => action.arn === arn)?.changes ?? []) {
+            if (after === null) expected.delete(key);
+            else expected.set(key, after);
+          }
+          expect(Object.fromEntries(tags)).toEqual(Object.fromEntries(expected));
         }
-        expect(Object.fromEntries(tags)).toEqual(Object.fromEntries(expected));
-      }
-    });
-  });
+      });
+    },
+  );
 });
