@@ -67,6 +67,7 @@ export class Seeding {
   readonly #seed: number;
   readonly #never_tagged_share: number | null;
   readonly #projects = new Map<number, Project>();
+  readonly #parents: Partial<Record<ResourceType, Map<number, string>>> = {};
   readonly #marked = new Map<string, Tags>();
 
   /** `size`: how many resources the target has. `never_tagged_share` null: as the habits of teams have it. */
@@ -177,8 +178,20 @@ export class Seeding {
     return PRESENT - Math.floor((rounds - round + offset - 0.85) * 7 * DAY);
   }
 
+  /** An ARN that many children name, made once. */
+  #parentArn(type: ResourceType, k: number, make: () => string): string {
+    const known = (this.#parents[type] ??= new Map());
+    let arn = known.get(k);
+    if (arn === undefined) {
+      arn = make();
+      known.set(k, arn);
+    }
+    return arn;
+  }
+
   #group(k: number): string {
-    return this.#arn("dataset-group", this.#project(k).name);
+    const index = k % this.counts["dataset-group"];
+    return this.#parentArn("dataset-group", index, () => this.#arn("dataset-group", this.#project(index).name));
   }
 
   #datasetKind(k: number): string {
@@ -192,7 +205,8 @@ export class Seeding {
   }
 
   #versionArn(k: number): string {
-    return this.#arn("solution-version", this.#solutionName(k % this.counts.solution), hexId(this.#seed, k));
+    const name = (): string => this.#solutionName(k % this.counts.solution);
+    return this.#parentArn("solution-version", k, () => this.#arn("solution-version", name(), hexId(this.#seed, k)));
   }
 
   #ofDataset(type: ResourceType, k: number, what: string): Draft {
@@ -201,7 +215,8 @@ export class Seeding {
     const created_at = this.#weekly(type, k, this.counts.dataset);
     const kind = this.#datasetKind(dataset);
     const name = `${project.name}-${kind.toLowerCase().replaceAll("_", "-")}-${what}-${dateOf(created_at)}`;
-    return { project, name, parent: this.#arn("dataset", project.name, kind), created_at };
+    const parent = this.#parentArn("dataset", dataset, () => this.#arn("dataset", project.name, kind));
+    return { project, name, parent, created_at };
   }
 
   #ofVersion(type: ResourceType, k: number, what: string): Draft {
@@ -279,7 +294,7 @@ export class Seeding {
         project: this.#project(solution),
         name,
         parts: [name, hexId(this.#seed, k)],
-        parent: this.#arn("solution", name),
+        parent: this.#parentArn("solution", solution, () => this.#arn("solution", name)),
         created_at: this.#weekly("solution-version", k, this.counts.solution),
         details: this.#roll("solution-version", "training", k) < 0.6 ? AUTOMATIC : MANUAL,
       };

@@ -4,6 +4,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { ListAccountsCommand, OrganizationsClient } from "@aws-sdk/client-organizations";
+import {
+  GetResourcesCommand,
+  GetTagKeysCommand,
+  ResourceGroupsTaggingAPIClient,
+} from "@aws-sdk/client-resource-groups-tagging-api";
 import { afterEach, describe, expect, it } from "vitest";
 import { sandboxes } from "./sdk.ts";
 
@@ -60,6 +66,44 @@ describe("tagwarden sandbox", () => {
       expect(child.exitCode).toBe(0);
     }
     await rm(folder, { recursive: true });
+  });
+
+  it("makes the world that its options ask for", async () => {
+    const options =
+      "--port 0 --seed 5 --resources 400 --accounts 1 --regions eu-central-1 --never-tagged 0 --unindexed filter " +
+      "--rate-limit GetTagKeys=1/0 --latency 60 --suspended 2 --lag 60000";
+    const child = tagwarden(...options.split(" "));
+    const { AWS_ENDPOINT_URL, AWS_REGION } = await exportsOf(child);
+    expect(AWS_REGION).toBe("eu-central-1");
+    const settings = {
+      endpoint: AWS_ENDPOINT_URL!,
+      region: AWS_REGION!,
+      credentials: { accessKeyId: "test", secretAccessKey: "test" },
+      maxAttempts: 1,
+    };
+    const tagging = new ResourceGroupsTaggingAPIClient(settings);
+    const began = performance.now();
+    await tagging.send(new GetTagKeysCommand({}));
+    expect(performance.now() - began).toBeGreaterThanOrEqual(55);
+    await expect(tagging.send(new GetTagKeysCommand({}))).rejects.toMatchObject({ name: "ThrottledException" });
+    const { Accounts } = await new OrganizationsClient(settings).send(new ListAccountsCommand({}));
+    expect(Accounts?.map(({ State }) => State)).toEqual(["ACTIVE", "ACTIVE", "SUSPENDED", "SUSPENDED"]);
+    const filters = await tagging.send(new GetResourcesCommand({ ResourceTypeFilters: ["personalize:filter"] }));
+    expect(filters.ResourceTagMappingList).toEqual([]);
+    const lines = (await (await fetch(`${AWS_ENDPOINT_URL}/_sandbox/resources`)).text()).trim().split("\n");
+    expect(lines).toHaveLength(400);
+    expect(lines.every((line) => line.includes(":eu-central-1:") && line.includes('"ever_tagged":true'))).toBe(true);
+    const body = {
+      account_id: "111122223333",
+      region: "eu-central-1",
+      type: "campaign",
+      name: "late",
+      tags: { a: "b" },
+    };
+    const made = await fetch(`${AWS_ENDPOINT_URL}/_sandbox/create`, { method: "POST", body: JSON.stringify(body) });
+    const { arn } = (await made.json()) as { arn: string };
+    const late = await tagging.send(new GetResourcesCommand({ ResourceARNList: [arn] }));
+    expect(late.ResourceTagMappingList).toEqual([]);
   });
 
   it("documents every option with an example", async () => {
