@@ -1,7 +1,10 @@
 import type { ScanProgress } from "../scan/run.ts";
 
 /** One line that is written over itself, on a terminal only. */
-export function progressLine(stream: NodeJS.WriteStream): { update: (progress: ScanProgress) => void; end: () => void } {
+export function progressLine(stream: NodeJS.WriteStream): {
+  update: (progress: ScanProgress) => void;
+  end: () => void;
+} {
   if (!stream.isTTY) return { update: () => {}, end: () => {} };
   return {
     update: ({ units_done, units, resources, calls, throttled }) => {

@@ -6,7 +6,7 @@ import { migrate } from "./migrate.ts";
 import { claimFolder } from "./owner.ts";
 
 /** No database can be reached or opened: nothing was done. */
-export class DatabaseUnreachableError extends Error {
+class DatabaseUnreachableError extends Error {
   override name = "DatabaseUnreachableError";
 }
 

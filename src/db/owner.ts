@@ -8,7 +8,7 @@ import { join, resolve } from "node:path";
 type Owner = { readonly pid: number; readonly command: string; readonly since: string };
 
 /** The embedded database has one owner at a time, and it is another process. */
-export class DatabaseOwnedError extends Error {
+class DatabaseOwnedError extends Error {
   override name = "DatabaseOwnedError";
 }
 

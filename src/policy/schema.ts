@@ -16,7 +16,11 @@ export const policy_sets = pgTable(
     /** ARN of the AWS caller, API principal, or `user@host` of the system. */
     activated_by: text(),
   },
-  (table) => [uniqueIndex("policy_sets_one_active").on(table.active).where(sql`${table.active}`)],
+  (table) => [
+    uniqueIndex("policy_sets_one_active")
+      .on(table.active)
+      .where(sql`${table.active}`),
+  ],
 );
 
 /** The rules of a set, a row each, for views and reports. */

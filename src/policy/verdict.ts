@@ -1,6 +1,3 @@
-/** Of a rule on a resource. */
-export type Verdict = "pass" | "violation" | "not_applicable" | "unknown";
-
 /** How bad a violation is, in rising order. */
 export const SEVERITIES = ["low", "medium", "high", "critical"] as const;
 export type Severity = (typeof SEVERITIES)[number];

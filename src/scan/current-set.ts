@@ -4,7 +4,7 @@ import { loadPolicies, type PolicySet } from "../policy/load.ts";
 import { useSet } from "./policies.ts";
 
 /** What a service says about its policies: the set it judges by, and why a newer state of the folder is not used. */
-export type PolicyStatus = { readonly set_id: string; readonly problem: string | null };
+type PolicyStatus = { readonly set_id: string; readonly problem: string | null };
 
 /** The policies of a running service: the folder is looked at before every scan, and the last good set is kept. */
 export type CurrentSet = {

@@ -22,7 +22,7 @@ import {
 } from "./store.ts";
 
 /** Settings of the configuration that a scan heeds. */
-export type ScanSettings = {
+type ScanSettings = {
   readonly mass_close: { readonly share: number; readonly count: number };
   readonly targets_at_once: number;
 };

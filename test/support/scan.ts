@@ -10,7 +10,7 @@ import { runScan } from "../../src/scan/run.ts";
 import { createScan, type Scan } from "../../src/scan/store.ts";
 
 /** Limits that never make a test wait. */
-export const QUICK: AwsSettings["limits"] = {
+const QUICK: AwsSettings["limits"] = {
   index: { burst: 10_000, per_second: 10_000 },
   list: { burst: 10_000, per_second: 10_000 },
   read: { start: 10_000, most: 10_000 },
@@ -31,7 +31,7 @@ export function awsOf(sandbox: Sandbox, settings: Partial<AwsSettings> = {}): Aw
 }
 
 /** Every account and region of the sandbox's organization. */
-export function targetsOf(sandbox: Sandbox): Target[] {
+function targetsOf(sandbox: Sandbox): Target[] {
   const { accounts, regions } = sandbox.organization;
   return accounts.flatMap(({ id }) => regions.map((region) => ({ partition: "aws", account_id: id, region })));
 }
