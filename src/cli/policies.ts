@@ -1,7 +1,8 @@
 import { Command } from "commander";
-import { loadPolicies, PolicyError, type PolicySet } from "../policy/load.ts";
+import { UsageError } from "../config.ts";
+import { compilePolicies, loadPolicies, PolicyError, type PolicySet } from "../policy/load.ts";
 import { policyJsonSchema } from "../policy/policy.ts";
-import { activateCommand } from "./activate-policies.ts";
+import { withContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
 import { table } from "./table.ts";
 
@@ -63,6 +64,54 @@ function describe(set: PolicySet): string {
   const rules = set.policies.reduce((sum, policy) => sum + policy.rules.length, 0);
   const total = `valid: ${set.policies.length} ${set.policies.length === 1 ? "policy" : "policies"}, ${rules} ${rules === 1 ? "rule" : "rules"}`;
   return `${table(["POLICY", "RULES", "REPAIR", "OWNER", "TITLE"], rows)}\n${total}; set ${set.id}\n`;
+}
+
+type ActivateOptions = { confirm?: boolean; dryRun?: boolean };
+
+function activateCommand(): Command {
+  return new Command("activate")
+    .description(
+      "Judge by these policies from now on: the stored inventory is judged anew at once, without asking AWS.",
+    )
+    .argument("[folder]", "folder of policy files (default: TAGWARDEN_POLICIES, else policies)")
+    .option("--dry-run", "only show which rules come, change and go, and what would open and close")
+    .option("--confirm", "also when more findings close at once than the guard against mass closing allows")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  tagwarden policies activate --dry-run
+  tagwarden policies activate ./policies`,
+    )
+    .action((folder: string | undefined, options: ActivateOptions) =>
+      withContext("policies activate", async (context) => {
+        const [{ previewActivation }, { activeSet }, { describeDifference, describePreview, useSet }] =
+          await Promise.all([
+            import("../findings/activate.ts"),
+            import("../policy/store.ts"),
+            import("../scan/policies.ts"),
+          ]);
+        const set = await loadPolicies(folder ?? context.config.policies);
+        const { database } = await context.database();
+        const guard = context.config.mass_close;
+        const say = (line: string) => process.stdout.write(`${line}\n`);
+        if (options.dryRun) {
+          const active = await activeSet(database);
+          if (active?.id === set.id) say("These policies are the active ones.");
+          else if (!active) say("No policies are active yet: all of these would come.");
+          else {
+            say(describeDifference(compilePolicies(active.files), set));
+            say(describePreview(await previewActivation(database, set, guard, context.now())));
+          }
+          return;
+        }
+        const actor = await context.actor();
+        const wish = { activate: true, confirm: options.confirm === true, guard, actor, now: context.now() };
+        const activation = await useSet(database, set, wish);
+        if (activation.outcome === "kept") throw new UsageError(activation.text);
+        say(activation.outcome === "unchanged" ? "These policies are the active ones already." : activation.text);
+      }),
+    );
 }
 
 function schemaCommand(): Command {

@@ -128,7 +128,7 @@ export class Seeding {
       return [this.#mark(type, project, project.tags.size > 0 ? project.tags : project.good_tags), false];
     }
     const roll = this.#roll(type, "tags", k);
-    if (details === AUTOMATIC || roll < (JOBS.has(type) ? 0.25 : 0.04))
+    if (details === AUTOMATIC || roll < (JOBS.has(type) ? 0.15 : 0.03))
       return [this.#mark(type, project, NO_TAGS), false];
     if (roll > 0.99) return [this.#mark(type, project, NO_TAGS), true];
     if (roll > 0.97) return [this.#mark(type, project, project.leftovers), false];

@@ -7,17 +7,17 @@ export type Counts = Record<ResourceType, number>;
 
 /** Share of each type in a target, in percent: history dominates, as in accounts that have run for a while. */
 const SHARES: Counts = {
-  "dataset-group": 1,
-  dataset: 3,
-  "dataset-import-job": 36,
+  "dataset-group": 3,
+  dataset: 7,
+  "dataset-import-job": 26,
   "dataset-export-job": 3,
   "data-deletion-job": 2,
-  "event-tracker": 1,
-  filter: 5,
-  recommender: 2,
-  solution: 3,
-  "solution-version": 30,
-  campaign: 2,
+  "event-tracker": 2,
+  filter: 8,
+  recommender: 4,
+  solution: 7,
+  "solution-version": 20,
+  campaign: 6,
   "batch-inference-job": 9,
   "batch-segment-job": 3,
 };

@@ -54,9 +54,9 @@ type Facts = {
 
 /** How teams tag: the share of projects of each habit, and the tags it leaves. */
 const HABITS = {
-  good: { share: 0.38, tags: (f: Facts) => tagsOf(f, {}) },
+  good: { share: 0.58, tags: (f: Facts) => tagsOf(f, {}) },
   kebab_keys: {
-    share: 0.1,
+    share: 0.07,
     tags: (f: Facts) =>
       new Map([
         ["cost-center", f.center],
@@ -65,7 +65,7 @@ const HABITS = {
       ]),
   },
   lower_keys: {
-    share: 0.08,
+    share: 0.06,
     tags: (f: Facts) =>
       new Map([
         ["costcenter", f.center],
@@ -75,11 +75,11 @@ const HABITS = {
       ]),
   },
   long_values: {
-    share: 0.1,
+    share: 0.07,
     tags: (f: Facts) => tagsOf(f, { Environment: LONG_NAMES[f.environment] ?? f.environment }),
   },
   typos: {
-    share: 0.06,
+    share: 0.04,
     tags: (f: Facts) =>
       new Map([
         ["CostCentre", f.center],
@@ -88,7 +88,7 @@ const HABITS = {
       ]),
   },
   old_scheme: {
-    share: 0.08,
+    share: 0.06,
     tags: (f: Facts) =>
       new Map([
         ["CostCenter", f.center.slice(3)],
@@ -97,7 +97,7 @@ const HABITS = {
       ]),
   },
   no_owner: {
-    share: 0.08,
+    share: 0.05,
     tags: (f: Facts) =>
       new Map([
         ["CostCenter", f.center],
@@ -105,8 +105,8 @@ const HABITS = {
         ["Project", f.product],
       ]),
   },
-  shared_owner: { share: 0.04, tags: (f: Facts) => tagsOf(f, { Owner: "root@example.com" }) },
-  untagged: { share: 0.08, tags: () => NO_TAGS },
+  shared_owner: { share: 0.03, tags: (f: Facts) => tagsOf(f, { Owner: "root@example.com" }) },
+  untagged: { share: 0.04, tags: () => NO_TAGS },
 } as const;
 
 /** Name of a habit. */
