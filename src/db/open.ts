@@ -49,7 +49,10 @@ async function openEmbedded({ folder, command }: DatabaseLocation, now: Date): P
       { cause },
     );
   });
-  const claim = await claimFolder(folder, command, now);
+  const claim = await claimFolder(folder, command, now).catch((cause: Error) => {
+    if (cause.name === "DatabaseOwnedError") throw cause;
+    throw new DatabaseUnreachableError(`The folder ${folder} cannot be used: ${reason(cause)}.`, { cause });
+  });
   try {
     const opened = await openPglite(join(folder, "pglite"));
     await migrate(opened);

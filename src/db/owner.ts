@@ -26,8 +26,12 @@ export async function claimFolder(folder: string, command: string, now: Date): P
     }
     const owner = await ask(path);
     if (owner) {
+      const who =
+        owner === "silent"
+          ? "another process, which is too busy to say who it is"
+          : `\`${owner.command}\` (process ${owner.pid}, since ${owner.since})`;
       throw new DatabaseOwnedError(
-        `The embedded database in ${folder} is in use by \`${owner.command}\` (process ${owner.pid}, since ${owner.since}). ` +
+        `The embedded database in ${folder} is in use by ${who}. ` +
           "It allows one process at a time: stop that one, or set DATABASE_URL to a PostgreSQL server, which allows many.",
       );
     }
@@ -57,14 +61,23 @@ function listen(path: string, self: Owner): Promise<ReturnType<typeof createServ
   });
 }
 
-/** Asks whoever listens who they are; null when nobody does. */
-function ask(path: string): Promise<Owner | null> {
+/** What connecting fails with when nobody listens: the socket was left behind, is not there, or is no socket. */
+const NOBODY = ["ECONNREFUSED", "ENOENT", "ENOTSOCK"];
+
+/**
+ * Asks whoever listens who they are; null when nobody does. `silent`: somebody has the socket and does not answer, as when a long
+ * query of the embedded database, which runs in its owner's own thread, keeps it busy. It lives, and must keep its database.
+ */
+function ask(path: string): Promise<Owner | "silent" | null> {
   return new Promise((done) => {
     let text = "";
     const socket = createConnection(path);
-    socket.setTimeout(2000, () => socket.destroy());
+    socket.setTimeout(2000, () => {
+      done("silent");
+      socket.destroy();
+    });
     socket.on("data", (chunk) => (text += chunk.toString()));
-    socket.on("error", () => done(null));
+    socket.on("error", ({ code = "" }: NodeJS.ErrnoException) => done(NOBODY.includes(code) ? null : "silent"));
     socket.on("close", () => {
       try {
         done(JSON.parse(text) as Owner);
