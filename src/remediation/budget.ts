@@ -39,7 +39,7 @@ export class Spending {
   /** Why nothing more may be begun in a target; null: it may. */
   exhausted(target: Place): string | null {
     const { max_changes, max_changes_per_target, error_share, error_minimum } = this.#budgets;
-    if (this.#tried >= error_minimum && this.#errors >= error_share * this.#tried) {
+    if (this.#errors > 0 && this.#tried >= error_minimum && this.#errors >= error_share * this.#tried) {
       return `${this.#errors} of ${this.#tried} tried actions failed`;
     }
     if (this.#changes >= max_changes) return `the budget of ${max_changes} changes a run is used up`;

@@ -14,6 +14,8 @@ export type Known = {
   readonly stack: string | null;
   /** As last recorded; null: never read. */
   readonly tags: Tags | null;
+  /** The set of policies that is active; null: none is. */
+  readonly policy_set_id: string | null;
   /** The action's findings that are open, and whether an exemption accepts them now. */
   readonly open: ReadonlyMap<string, { readonly exempt: boolean }>;
 };

@@ -4,6 +4,7 @@ import { exemptions, findings } from "../findings/schema.ts";
 import type { Resource, Target } from "../inventory/resource.ts";
 import type { ResourceType } from "../inventory/resource-types.ts";
 import { resources } from "../inventory/schema.ts";
+import { policy_sets } from "../policy/schema.ts";
 import type { Known } from "./decide.ts";
 import type { PlannableResource } from "./plan.ts";
 import type { Reason } from "./schema.ts";
@@ -106,6 +107,7 @@ export async function loadKnown(
     .select()
     .from(resources)
     .where(and(eq(resources.arn, action.arn), isNull(resources.gone_at)));
+  const [active] = await database.select({ id: policy_sets.id }).from(policy_sets).where(eq(policy_sets.active, true));
   const open = await database
     .select({ id: findings.id, exempt: sql<boolean>`${accepted(database, now)}` })
     .from(findings)
@@ -122,6 +124,7 @@ export async function loadKnown(
     resource: row ? toResource(row) : null,
     stack: row?.stack ?? null,
     tags: row?.tags ?? null,
+    policy_set_id: active?.id ?? null,
     open: new Map(open.map(({ id, exempt }) => [id, { exempt }])),
   };
 }

@@ -107,6 +107,30 @@ export function dropRefused(world: World, candidates: readonly Candidate[], toPe
   }
 }
 
+/**
+ * Leaves out removals that would lose a value which another rule renames, where that rule is not among those that are
+ * planned now. `all`: what every rule asks for.
+ */
+export function dropLosing(
+  tags: Tags,
+  kept: readonly Candidate[],
+  all: readonly Candidate[],
+  toPerson: ToPerson,
+): Candidate[] {
+  const written = new Set(kept.flatMap(({ fix }) => fix.changes).map(({ after }) => after));
+  const renames = all.filter((other) => !kept.includes(other) && other.fix.changes.some(({ after }) => after !== null));
+  return kept.filter(({ finding, fix }) => {
+    const lost = fix.changes.filter(({ key, after }) => after === null && !written.has(valueOrNull(tags, key)));
+    const renaming = renames.find((other) =>
+      other.fix.changes.some(({ key, after }) => after === null && lost.some((change) => change.key === key)),
+    );
+    if (!renaming) return true;
+    const { policy_id, rule_id } = renaming.finding;
+    toPerson(finding, `it would lose a value that ${policy_id}/${rule_id} renames: plan both, or that one first`);
+    return false;
+  });
+}
+
 /** The changed keys by which a violation would come about, or stay although we write. */
 function refusedKeys(
   violation: Violation,

@@ -7,7 +7,7 @@ import { isReserved } from "../tags/limits.ts";
 import { stackOf } from "../tags/stack.ts";
 import type { Tags } from "../tags/tags.ts";
 import { countUserTags, fits, valueOrNull, withChanges } from "./change-tags.ts";
-import { type Candidate, candidatesOf, dropDependent, dropDisputed, dropRefused } from "./merge-fixes.ts";
+import { type Candidate, candidatesOf, dropDependent, dropDisputed, dropLosing, dropRefused } from "./merge-fixes.ts";
 import type { Reason, TagChange } from "./schema.ts";
 
 /** A resource that has open findings nobody exempted, as the database knows it. */
@@ -94,7 +94,8 @@ export function planResource(set: PolicySet, plannable: PlannableResource, optio
     ({ finding, fix }) => selected(resource, finding) && (mode === "plan" || (fix.auto && !fix.protected)),
   );
   const world = { set, resource, tags, now };
-  const kept = dropRefused(world, dropDependent(world, wanted, toPerson), toPerson);
+  const agreed = dropRefused(world, dropDependent(world, wanted, toPerson), toPerson);
+  const kept = dropLosing(tags, agreed, all, toPerson);
   if (kept.length === 0) return { actions: [], blocked: [], review };
 
   const obstacle = obstacleOf(plannable, tags);

@@ -172,8 +172,8 @@ export async function approvePlan(
   const { hash, actor, now, life_ms = PLAN_LIFE_MS } = approval;
   return decideOn(database, id, async (transaction, plan) => {
     if (plan.hash !== hash) return { outcome: "hash_differs" };
+    if (plan.state !== "applying" && plan.expires_at <= now) return { outcome: "expired" };
     if (plan.state !== "proposed") return { outcome: "done", plan };
-    if (plan.expires_at <= now) return { outcome: "expired" };
     const expires_at = new Date(now.getTime() + life_ms);
     const set = { state: "approved", approved_at: now, approved_by: actor, approved_hash: hash, expires_at } as const;
     const [row] = await transaction.update(plans).set(set).where(eq(plans.id, id)).returning();

@@ -183,6 +183,26 @@ describeOnBoth("applying a plan on %s", (kind) => {
     expect(world.tags(arn)).toEqual({ CostCenter: "CC-0001" });
   });
 
+  test("other policies activated while a plan is applied: it stops before the next write, and goes on by them", async () => {
+    const arns = Array.from({ length: 4 }, () => world.create({ CostCenter: "CC-0001" }));
+    await world.scan();
+    const plan_id = await world.planned();
+    const activated = setOf(POLICY.replace("remediation: plan", "remediation: off"));
+    const result = await world.apply(plan_id, {
+      onStep: async (step) => {
+        if (step === "ended" && world.set !== activated) await world.activate(activated);
+      },
+    });
+    expect(result).toMatchObject({ outcome: "stopped", counts: { ...NONE, planned: 4, verified: 1, blocked: 3 } });
+    expect(result).toMatchObject({ stopped: expect.stringContaining("policies were activated") as string });
+    expect(world.writes).toBe(1);
+    expect(await world.apply(plan_id)).toMatchObject({
+      outcome: "applied",
+      counts: { ...NONE, planned: 4, verified: 1, skipped: 3 },
+    });
+    expect(arns.filter((arn) => "Environment" in world.tags(arn))).toHaveLength(1);
+  });
+
   test("a resource that is gone is skipped", async () => {
     const arn = world.create({});
     await world.scan();
@@ -273,6 +293,15 @@ describeOnBoth("applying a plan on %s", (kind) => {
     expect(world.writes).toBe(20);
   });
 
+  test("a run that stops at any error goes on as long as there is none", async () => {
+    for (let i = 0; i < 4; i++) world.create({ CostCenter: "CC-0001" });
+    await world.scan();
+    const result = await world.apply(await world.planned(), {
+      budgets: { ...BUDGETS, error_share: 0, error_minimum: 2 },
+    });
+    expect(result).toMatchObject({ outcome: "applied", counts: { ...NONE, planned: 4, verified: 4 } });
+  });
+
   test("an account that cannot be entered is blocked, the others are done", async () => {
     const here = world.create({ CostCenter: "CC-0001" });
     const other = world.sandbox.organization.accounts.find(({ id }) => id !== world.account_id)!;
@@ -305,6 +334,9 @@ describeOnBoth("applying a plan on %s", (kind) => {
     await world.database.update(plan_actions).set({ changes });
 
     world.later(24 * 7 + 1);
+    expect(await approvePlan(world.database, plan.id, { actor: ACTOR, now: world.time, hash: plan.hash })).toEqual({
+      outcome: "expired",
+    });
     expect(await world.apply(plan.id)).toEqual({ outcome: "refused", reason: "expired" });
     await rejectPlan(world.database, plan.id);
     expect(await world.apply(plan.id)).toEqual({ outcome: "refused", reason: "rejected" });

@@ -6,6 +6,7 @@ import type { PolicySet } from "../../src/policy/load.ts";
 import { countUserTags, withChanges } from "../../src/remediation/change-tags.ts";
 import { type Draft, planHash, planResource, type PlanOptions } from "../../src/remediation/plan.ts";
 import { formatActions, formatReview } from "../../src/remediation/plan-text.ts";
+import type { Reason } from "../../src/remediation/schema.ts";
 import { filler, POLICY, SET, setOf } from "./world.ts";
 
 const NOW = new Date("2026-03-01T00:00:00Z");
@@ -55,6 +56,30 @@ describe("a plan", () => {
     ]);
     expect(actions[0]?.reasons.map(({ rule_id }) => rule_id)).toEqual(["cost-center", "environment", "no-leftovers"]);
     expect([review, blocked]).toEqual([[], []]);
+  });
+
+  test("does not remove the only copy of a value that another rule would rename", () => {
+    const set = withRules("{id: old-names, forbidden: ['cost-*'], fix: {forbidden: remove}}");
+    const tags = { Environment: "prod", "cost-center": "CC-1234" };
+    const only = (rule_id: string) => ({ selected: (_: unknown, finding: Reason) => finding.rule_id === rule_id });
+
+    const { actions, review } = draftOf(tags, set, only("old-names"));
+    expect(actions).toEqual([]);
+    expect(review).toMatchObject([
+      { rule_id: "old-names", reason: expect.stringContaining("p/cost-center") as string },
+    ]);
+
+    expect(draftOf(tags, set).actions).toMatchObject([
+      {
+        changes: [
+          { key: "CostCenter", after: "CC-1234" },
+          { key: "cost-center", after: null },
+        ],
+      },
+    ]);
+    expect(draftOf({ ...tags, CostCenter: "CC-1234" }, set, only("old-names")).actions).toMatchObject([
+      { changes: [{ key: "cost-center", after: null }] },
+    ]);
   });
 
   test("gives to a person what the policy leaves open, with the reason", () => {

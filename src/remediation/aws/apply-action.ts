@@ -39,6 +39,9 @@ export type Run = {
   readonly confirmAlive: () => Promise<void>;
 };
 
+/** Why a run stops that began with policies which are no longer the active ones. */
+const RETIRED = "other policies were activated since it began";
+
 /** Calls that undo a half-made rename at 50 tags; each follows a fresh reading. */
 const OWED_ROUNDS = 3;
 
@@ -54,7 +57,9 @@ export async function applyAction(run: Run, api: TargetApi, action: ActionRow): 
   const judging = { set, mode, now: now() };
   const resumed = action.state === "intended" && action.tags_before !== null;
   const known = await loadKnown(database, action, now());
+  const retired = known.policy_set_id !== set.id;
   if (!resumed) {
+    if (retired) return { state: "put_back", note: RETIRED };
     const end = endBeforeReading(action, known, judging);
     if (end) return finish(run, action, end, null);
   }
@@ -76,7 +81,7 @@ export async function applyAction(run: Run, api: TargetApi, action: ActionRow): 
     run.spending.tried(false);
     return finish(run, action, decision, answer);
   }
-  const refusal = decision.owed ? run.spending.force(action) : run.spending.spend(action);
+  const refusal = decision.owed ? run.spending.force(action) : retired ? RETIRED : run.spending.spend(action);
   if (refusal) {
     if (!resumed) await putBack(database, hold, action.position);
     return { state: "put_back", note: refusal };
