@@ -16,13 +16,15 @@ type Run = { seconds: number; user_seconds: number; calls: Record<string, number
 type Row = { what: string; measured: string; bound: string; ratio: number; goal: number };
 
 const folder = await mkdtemp(join(tmpdir(), "tagwarden-bench-"));
+const KEYS = ["CostCenter", "Owner", "Environment", "Project", "DataClass"];
 await writeFile(
   join(folder, "policy.yaml"),
   `version: 1
 id: bench
 title: Ten rules
 rules:
-${Array.from({ length: 10 }, (_, index) => `  - {id: rule-${index}, key: ${["CostCenter", "Owner", "Environment", "Project", "DataClass"][index % 5]}${index < 5 ? "" : index}, required: ${index < 5}}`).join("\n")}
+${KEYS.map((key) => `  - {id: ${key.toLowerCase()}, key: ${key}, required: true}`).join("\n")}
+${KEYS.map((key) => `  - {id: no-${key.toLowerCase()}, forbidden: ['old-${key}*']}`).join("\n")}
 `,
 );
 
@@ -89,7 +91,7 @@ async function best(measure: () => Promise<Run>): Promise<Run> {
 
 async function run(words: string[], world: World): Promise<Run> {
   // The shell's `time` counts the user time of the program and of whatever it starts.
-  const command = `TIMEFORMAT='{"seconds":%R,"user_seconds":%U}'; time "$@" 2>/dev/null`;
+  const command = `TIMEFORMAT=$'\\n{"seconds":%R,"user_seconds":%U}'; time "$@"`;
   const child = spawn("bash", ["-c", command, "bench", process.execPath, PROGRAM, ...words], {
     cwd: folder,
     env: {
@@ -103,6 +105,7 @@ async function run(words: string[], world: World): Promise<Run> {
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
   const time = JSON.parse(stderr.trim().split("\n").at(-1) ?? "") as { seconds: number; user_seconds: number };
   if (words[0] !== "scan") return { ...time, calls: {}, state: "" };
+  if (stdout === "") throw new Error(`tagwarden ${words.join(" ")} failed:\n${stderr}`);
   const report = JSON.parse(stdout) as { api_calls: Record<string, number>; state: string };
   return { ...time, calls: report.api_calls, state: report.state };
 }

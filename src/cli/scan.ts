@@ -68,6 +68,7 @@ async function scan(context: Context, options: ScanOptions): Promise<number> {
   const opening = context.database();
   opening.catch(() => {});
   const aws = await context.aws();
+  const calls_before = aws.calls.toJSON();
   const caller = await aws.caller();
   const targets = chooseTargets(options, {
     configured: config.targets,
@@ -109,7 +110,16 @@ async function scan(context: Context, options: ScanOptions): Promise<number> {
     );
     const progress = progressLine(process.stderr);
     const settings = { mass_close: config.mass_close, targets_at_once: config.limits.targets_at_once };
-    const deps = { database, aws, set: active, settings, now, onProgress: progress.update, signal: reading.signal };
+    const deps = {
+      database,
+      aws,
+      set: active,
+      settings,
+      now,
+      calls_before,
+      onProgress: progress.update,
+      signal: reading.signal,
+    };
     const state = await runScan(deps, row, begun).finally(progress.end);
     const { autoRemediate } = await import("../remediation/aws/auto.ts");
     const repair = { database, aws, set: active, now, budgets: config.remediation, alone: kind === "pglite" };

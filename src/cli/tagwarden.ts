@@ -8,5 +8,8 @@ if (major < NEEDED) {
   );
   process.exit(4);
 }
+// Compiled code is kept in the temporary folder: the AWS SDK alone takes a tenth of a second to compile.
+const { enableCompileCache } = await import("node:module");
+enableCompileCache();
 const { run } = await import("./program.ts");
 await run(process.argv.slice(2));

@@ -43,6 +43,8 @@ export type ScanDeps = {
   readonly set: PolicySet;
   readonly settings: ScanSettings;
   readonly now: () => Date;
+  /** What `aws` had counted before the scan's first call; as it begins, when absent. */
+  readonly calls_before?: Record<string, number>;
   readonly onProgress?: (progress: ScanProgress) => void;
   readonly signal?: AbortSignal;
 };
@@ -74,8 +76,8 @@ export function beginTarget(
  */
 export async function runScan(deps: ScanDeps, scan: Scan, begun?: BegunTarget): Promise<ScanEnd["state"]> {
   const { database, aws, settings, now, signal } = deps;
-  const callsBefore = aws.calls.toJSON();
-  const calls = () => difference(aws.calls.toJSON(), callsBefore);
+  const { calls_before = aws.calls.toJSON() } = deps;
+  const calls = () => difference(aws.calls.toJSON(), calls_before);
   const warnings = new Set<string>();
   const progress = countProgress(deps, scan, calls);
   await startScan(database, scan.id, deps.set.id, now());
