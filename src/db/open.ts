@@ -4,6 +4,7 @@ import { sql } from "drizzle-orm";
 import { type OpenDatabase, openPglite, openPostgres } from "./client.ts";
 import { migrate } from "./migrate.ts";
 import { claimFolder } from "./owner.ts";
+import { reasonOf } from "./reason.ts";
 
 /** No database can be reached or opened: nothing was done. */
 class DatabaseUnreachableError extends Error {
@@ -19,6 +20,9 @@ export type DatabaseLocation = {
   readonly command: string;
 };
 
+/** Serialises migration: replicas start together. */
+const MIGRATE_LOCK = 7_201_002;
+
 /**
  * Opens the database and brings its tables up to date. Throws DatabaseUnreachableError, or DatabaseOwnedError when another
  * process has the embedded one.
@@ -28,18 +32,25 @@ export async function openDatabase(location: DatabaseLocation, now: Date): Promi
 }
 
 async function openServer(url: string): Promise<OpenDatabase> {
-  const opened = await openPostgres(url);
+  // One connection, so that the lock, which ends with it, is held by whoever migrates.
+  const migrating = await openPostgres(url, { max_connections: 1 });
+  let failed = "cannot be reached";
+  let advice = "Check DATABASE_URL and that the server runs.";
   try {
-    await opened.database.execute(sql`select 1`);
+    await migrating.database.execute(sql`select pg_advisory_lock(${MIGRATE_LOCK})`);
+    failed = "cannot be brought up to date";
+    advice = "The user that DATABASE_URL names makes the tables, and must be allowed to.";
+    await migrate(migrating);
   } catch (cause) {
-    await opened.close();
     throw new DatabaseUnreachableError(
-      `The database at ${withoutPassword(url)} cannot be reached: ${reason(cause)}. Check DATABASE_URL and that the server runs.`,
+      `The database at ${withoutPassword(url)} ${failed}: ${reasonOf(cause)}. ${advice}`,
       { cause },
     );
+  } finally {
+    // One that stays open would keep the process from ending.
+    await migrating.close();
   }
-  await migrate(opened);
-  return opened;
+  return openPostgres(url);
 }
 
 async function openEmbedded({ folder, command }: DatabaseLocation, now: Date): Promise<OpenDatabase> {
@@ -51,7 +62,7 @@ async function openEmbedded({ folder, command }: DatabaseLocation, now: Date): P
   });
   const claim = await claimFolder(folder, command, now).catch((cause: Error) => {
     if (cause.name === "DatabaseOwnedError") throw cause;
-    throw new DatabaseUnreachableError(`The folder ${folder} cannot be used: ${reason(cause)}.`, { cause });
+    throw new DatabaseUnreachableError(`The folder ${folder} cannot be used: ${reasonOf(cause)}.`, { cause });
   });
   try {
     const opened = await openPglite(join(folder, "pglite"));
@@ -65,7 +76,7 @@ async function openEmbedded({ folder, command }: DatabaseLocation, now: Date): P
     };
   } catch (cause) {
     await claim.release();
-    throw new DatabaseUnreachableError(`The embedded database in ${folder} cannot be opened: ${reason(cause)}.`, {
+    throw new DatabaseUnreachableError(`The embedded database in ${folder} cannot be opened: ${reasonOf(cause)}.`, {
       cause,
     });
   }
@@ -73,12 +84,4 @@ async function openEmbedded({ folder, command }: DatabaseLocation, now: Date): P
 
 function withoutPassword(url: string): string {
   return url.replace(/\/\/([^:@/]*)(:[^@/]*)?@/, "//$1@");
-}
-
-/** The innermost message: drivers wrap the reason in the text of the query. */
-function reason(error: unknown): string {
-  let current = error;
-  while (current instanceof Error && current.cause instanceof Error) current = current.cause;
-  const { code, message } = current as { code?: string; message?: string };
-  return message || code || String(current);
 }
