@@ -5,7 +5,6 @@ import { RESOURCE_TYPE_NAMES, type ResourceType } from "../inventory/resource-ty
 import { FINDING_KINDS, type FindingKind, SEVERITIES, type Severity } from "../policy/verdict.ts";
 import { csvLines, type CsvValue } from "../reports/csv.ts";
 import type { FindingFilters } from "../reports/db/conditions.ts";
-import { PageTokenError } from "../reports/page.ts";
 import {
   eachFindingsPage,
   FINDING_SORTS,
@@ -16,6 +15,7 @@ import {
 } from "../reports/store.ts";
 import { formatFindings } from "../reports/terminal.ts";
 import { withContext } from "./context.ts";
+import { explainPageToken, pageSizeOption } from "./page-options.ts";
 
 export type FindingsOptions = {
   status?: "open" | "exempt" | "resolved" | "all";
@@ -40,8 +40,8 @@ export type FindingsOptions = {
 
 /** Where a command writes: `columns` and `isTTY` as a terminal has them. */
 export type Output = {
-  /** Calls `done` when the reader took it. */
-  write(text: string, done?: () => void): unknown;
+  /** Calls `done` when the reader took it, or with why it did not. */
+  write(text: string, done?: (error?: Error | null) => void): unknown;
   readonly columns?: number | undefined;
   readonly isTTY?: boolean | undefined;
 };
@@ -66,7 +66,7 @@ export function findingsCommand(): Command {
     .option("--scan <id>", "only in the units of this scan")
     .option("--search <text>", "part of the ARN or of the name, in any case")
     .addOption(new Option("--sort <field>", "- in front: descending (write --sort=-opened_at)").choices(FINDING_SORTS))
-    .option("--page-size <n>", "how many, 1 to 500 (default: 50); --csv prints all", wholeNumber)
+    .option("--page-size <n>", "how many, 1 to 500 (default: 50); --csv prints all", pageSizeOption)
     .option("--page-token <token>", "next_page_token of the page before")
     .addOption(new Option("--json", "print {items, next_page_token, total}").conflicts("csv"))
     .option("--csv", "print every finding as CSV (RFC 4180)")
@@ -85,7 +85,7 @@ Examples:
     );
 }
 
-/** The body of the command. Throws UsageError for a page token or size that cannot be used. */
+/** The body of the command. Throws UsageError for a page token that cannot be used, and what `write` told when the reader went away. */
 export async function printFindings(database: Database, options: FindingsOptions, output: Output): Promise<void> {
   const filters: FindingFilters = {
     effective_status: options.status,
@@ -109,15 +109,14 @@ export async function printFindings(database: Database, options: FindingsOptions
     output.write(csvLines([CSV_COLUMNS]));
     await eachFindingsPage(database, filters, options.sort, async (rows) => {
       // A slow reader slows the reading, so that a million findings need no more memory than a page.
-      await new Promise<void>((resolve) => output.write(csvLines(rows.map(csvRow)), resolve));
+      await new Promise<void>((resolve, reject) =>
+        output.write(csvLines(rows.map(csvRow)), (error) => (error ? reject(error) : resolve())),
+      );
     });
     return;
   }
   const request = { page_size: options.pageSize, page_token: options.pageToken, sort: options.sort };
-  const page = await findingsPage(database, filters, request).catch((error: unknown) => {
-    if (error instanceof PageTokenError || error instanceof RangeError) throw new UsageError(error.message);
-    throw error;
-  });
+  const page = await findingsPage(database, filters, request).catch(explainPageToken);
   if (options.json) {
     output.write(`${JSON.stringify(page, null, 2)}\n`);
     return;
@@ -180,9 +179,4 @@ function oneOf<T extends string>(known: readonly T[]): (text: string) => T[] {
       if (found === undefined) throw new UsageError(`${JSON.stringify(item)} is none of ${known.join(", ")}.`);
       return found;
     });
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d+$/.test(text)) throw new UsageError(`${JSON.stringify(text)} is not a whole number.`);
-  return Number(text);
 }

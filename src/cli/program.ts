@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { exitCodeOf, messageOf } from "./exit.ts";
+import { EXIT, exitCodeOf, messageOf } from "./exit.ts";
 
 type Row = { readonly summary: string; readonly load: () => Promise<Command> };
 
@@ -59,6 +59,7 @@ Example:
 
 /** Runs the command line: sets the exit code, prints errors as one message on stderr, never a stack trace for what a user can mend. */
 export async function run(argv: readonly string[]): Promise<void> {
+  const output = watchOutput();
   const program = new Command("tagwarden")
     .description("Audits and repairs the tags of Amazon Personalize.")
     .version(version())
@@ -83,9 +84,29 @@ export async function run(argv: readonly string[]): Promise<void> {
         error.exitCode === 0 || error.code === "commander.help" ? (asked || argv.length > 0 ? 0 : 2) : 2;
       return;
     }
+    // A command that gave up because nobody reads on has done what it could.
+    if (output.errors.has(error)) return;
     process.stderr.write(`${messageOf(error)}\n`);
     process.exitCode = exitCodeOf(error);
   }
+}
+
+/**
+ * Lets a command end as it would when its output cannot be written: what it does, such as writing tags, must not end in the
+ * middle. That a reader has read enough, as `head` has, is no error; anything else, such as a full disk, is told once.
+ */
+function watchOutput(): { readonly errors: ReadonlySet<unknown> } {
+  const errors = new Set<unknown>();
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      const told = errors.size > 0;
+      errors.add(error);
+      if (error.code === "EPIPE" || told) return;
+      process.once("exit", () => (process.exitCode ||= EXIT.incomplete));
+      if (stream === process.stdout) process.stderr.write(`The output could not be written: ${error.message}\n`);
+    });
+  }
+  return { errors };
 }
 
 /** Commander ends the process by itself, with code 1, unless told otherwise on every level. */

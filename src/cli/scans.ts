@@ -5,6 +5,7 @@ import { confirmHeld } from "../findings/store.ts";
 import { scan, scansPage, unitsOf } from "../reports/store.ts";
 import { withContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
+import { explainPageToken, pageSizeOption } from "./page-options.ts";
 import { table } from "./table.ts";
 
 /** `tagwarden scans`: what was scanned, how it went, and closures that wait for a person. */
@@ -14,13 +15,14 @@ export function scansCommand(): Command {
     .command("list")
     .description("The scans of this database, newest first.")
     .option("--json", "print {items, next_page_token, total}")
-    .option("--page-size <n>", "how many, 1 to 500", Number, 20)
+    .option("--page-size <n>", "how many, 1 to 500", pageSizeOption, 20)
     .option("--page-token <token>", "next_page_token of the page before")
     .addHelpText("after", "\nExample:\n  tagwarden scans list --page-size 5")
     .action((options: { json?: boolean; pageSize: number; pageToken?: string }) =>
       withContext("scans", async (context) => {
         const { database } = await context.database();
-        const page = await scansPage(database, {}, { page_size: options.pageSize, page_token: options.pageToken });
+        const request = { page_size: options.pageSize, page_token: options.pageToken };
+        const page = await scansPage(database, {}, request).catch(explainPageToken);
         if (options.json) return printJson(page);
         if (page.items.length === 0) process.stdout.write("No scan yet. Begin one: tagwarden scan\n");
         else {

@@ -73,7 +73,8 @@ export const crossSiteCheck = createMiddleware<HttpEnv>(async (c, next) => {
 export const jsonOnly = createMiddleware<HttpEnv>(async (c, next) => {
   if (!SAFE_METHODS.has(c.req.method)) {
     const type = c.req.header("Content-Type");
-    const has_body = c.req.raw.body !== null && c.req.header("Content-Length") !== "0";
+    // Of a body that is there one of these speaks (RFC 9112, 6); Node gives a stream even where there is none.
+    const has_body = c.req.header("Transfer-Encoding") !== undefined || Number(c.req.header("Content-Length") ?? 0) > 0;
     const json = type !== undefined && /^application\/([a-z.-]+\+)?json\s*(;|$)/i.test(type);
     if (!json && (has_body || type !== undefined)) {
       throw new ProblemError("unsupported-media-type", "Send the body with Content-Type: application/json.");

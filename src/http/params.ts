@@ -64,7 +64,7 @@ export function listOfText(description: string, pattern?: { test: RegExp; say: s
 export function oneText(description: string, max = WORD_LIMIT) {
   return z
     .string("give it once")
-    .max(max)
+    .max(max, `may have at most ${max} characters`)
     .refine((text) => !text.includes("\u0000"), "may not contain NUL")
     .optional()
     .openapi({ description });

@@ -1,7 +1,9 @@
+import { existsSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { type Sandbox, startSandbox } from "../../src/sandbox/server.ts";
-import { cli, sandboxEnvironment, workFolder } from "../support/cli.ts";
+import { cli, sandboxEnvironment, startCli, workFolder } from "../support/cli.ts";
 import { openTestDatabase } from "../support/database.ts";
 
 const POLICY = "version: 1\nid: p\ntitle: P\nrules:\n  - {id: owner, key: Owner, required: true}\n";
@@ -54,6 +56,11 @@ test.each<[string, string[], Record<string, string>, RegExp]>([
   ["a folder without policies", ["scan", "--policies", "nowhere"], {}, /nowhere/],
   ["a plan before any scan", ["plan"], {}, /No policies are active yet: run `tagwarden scan`/],
   ["a scan that is not there", ["scans", "show", "nothing"], {}, /There is no scan "nothing"/],
+  ["a page size that is none", ["scans", "list", "--page-size", "many"], {}, /--page-size.*'many'.*from 1 to 500/],
+  ["a page of nothing", ["findings", "--page-size", "0"], {}, /--page-size.*'0'.*from 1 to 500/],
+  ["a page too large", ["findings", "--page-size", "501"], {}, /--page-size.*'501'.*from 1 to 500/],
+  ["a page token of scans that is none", ["scans", "list", "--page-token", "x"], {}, /--page-token.*first page/],
+  ["a page token of findings that is none", ["findings", "--page-token", "x"], {}, /--page-token.*first page/],
   ["a port that is none", ["serve"], { PORT: "eighty" }, /PORT is "eighty"/],
   [
     "a database that is none",
@@ -182,4 +189,26 @@ test("every command explains itself with an example", async () => {
     expect(help.stdout).toContain("tagwarden ");
     if (!help.stdout.includes("Commands:")) expect(help.stdout).toMatch(/Examples?:/);
   }
+});
+
+test.each([
+  [["findings", "--csv"], 0],
+  [["findings", "--json", "--page-size", "500"], 0],
+  [["scan", "--types", "campaign"], 0],
+  [["policies", "schema"], 0],
+])("%s into a reader that has read enough ends quietly, and does what it was told", async (words, code) => {
+  const cwd = await workFolder({ "p.yaml": POLICY });
+  const given = { cwd, env: { ...env, TAGWARDEN_POLICIES: "." } };
+  await cli(["scan"], given);
+  const { process: child, ended } = startCli(words, given);
+  child.stdout?.destroy();
+  expect(await ended).toMatchObject({ code, stderr: "" });
+});
+
+test.skipIf(!existsSync("/dev/full"))("output that cannot be written: exit code 3 and one clear message", async () => {
+  const cwd = await workFolder();
+  const full = await open("/dev/full", "w");
+  onTestFinished(() => full.close());
+  const ended = await startCli(["policies", "schema"], { cwd, env, stdout: full.fd }).ended;
+  expectRefusal(ended, 3, /^The output could not be written: ENOSPC[^\n]*\n$/);
 });

@@ -1,4 +1,5 @@
 import { request } from "node:http";
+import { connect } from "node:net";
 import { expect, test } from "vitest";
 import { serveApp } from "../../src/http/server.ts";
 import { NO_DATABASE, openApp } from "./open-app.ts";
@@ -43,4 +44,23 @@ test("a server that stops lets a running request end", async () => {
   expect((await answer).status).toBe(200);
   await closed;
   expect(Date.now() - stopping).toBeLessThan(4_000);
+});
+
+/** As `curl -X POST` sends it: no body, and no header that speaks of one. fetch adds Content-Length. */
+function postNothing(url: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(new URL(url).port), "127.0.0.1", () =>
+      socket.end(`POST ${new URL(url).pathname} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`),
+    );
+    let answer = "";
+    socket.on("data", (chunk: Buffer) => (answer += chunk.toString()));
+    socket.on("error", reject).on("close", () => resolve(Number(answer.split(" ")[1])));
+  });
+}
+
+test("a scan can be asked for without a body", async () => {
+  const { app } = openApp(NO_DATABASE);
+  const server = await serveApp(app, { host: "127.0.0.1", port: 0 });
+  expect(await postNothing(`${server.url}/api/v1/scans`)).toBe(202);
+  await server.close();
 });

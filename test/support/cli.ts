@@ -19,17 +19,17 @@ export async function workFolder(files: Record<string, string> = {}): Promise<st
 /** Starts `tagwarden …` as a process of its own, with no environment but what is given. */
 export function startCli(
   words: readonly string[],
-  options: { cwd: string; env?: Record<string, string> },
+  options: { cwd: string; env?: Record<string, string>; stdout?: number },
 ): { readonly process: ChildProcess; readonly ended: Promise<Ended> } {
   const child = spawn(process.execPath, [PROGRAM, ...words], {
     cwd: options.cwd,
     env: { PATH: process.env["PATH"], HOME: options.cwd, AWS_EC2_METADATA_DISABLED: "true", ...options.env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", options.stdout ?? "pipe", "pipe"],
   });
   let stdout = "";
   let stderr = "";
-  child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
-  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+  child.stdout?.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr?.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
   const ended = new Promise<Ended>((done, fail) => {
     child.once("error", fail);
     child.once("close", (code) => done({ code, stdout, stderr }));
