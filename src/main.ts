@@ -3,6 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Config } from "./config.ts";
 import { openDatabase } from "./db/open.ts";
+import { reasonOf } from "./db/reason.ts";
 import { createApp } from "./http/app.ts";
 import { serveApp } from "./http/server.ts";
 import { type Aws, openAws } from "./inventory/aws/session.ts";
@@ -100,7 +101,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
         runner
           .fire({ ...request({}, "schedule", `schedule ${schedule.id}`), schedule: { id: schedule.id, slot } })
           .catch((error: unknown) =>
-            log.error({ schedule: schedule.id, err: error }, "a schedule could not begin a scan"),
+            log.error({ schedule: schedule.id, error: reasonOf(error) }, "a schedule could not begin a scan"),
           );
       }),
     );

@@ -1,3 +1,5 @@
+import { reasonOf } from "../db/reason.ts";
+
 /** Exit codes of every command. */
 export const EXIT = { done: 0, no: 1, usage: 2, incomplete: 3, cannot_begin: 4 } as const;
 
@@ -39,6 +41,8 @@ export function messageOf(error: unknown): string {
   }
   if (exitCodeOf(error) === EXIT.cannot_begin)
     return `AWS could not be asked who calls: ${error.name}: ${error.message}`;
+  // Its own message holds the whole query, tag values included.
+  if (error.message.startsWith("Failed query: ")) return `The database refused a query: ${reasonOf(error)}`;
   const { code } = error as { code?: string };
   return `${error.name}${code ? ` (${code})` : ""}: ${error.message}${process.env["LOG_LEVEL"] === "debug" ? `\n${error.stack}` : ""}`;
 }

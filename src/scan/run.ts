@@ -1,5 +1,6 @@
 import { auditUnit } from "../audit.ts";
 import type { Database } from "../db/client.ts";
+import { reasonOf } from "../db/reason.ts";
 import { UnitRecorder, type UnitSummary } from "../findings/store.ts";
 import type { Aws, TargetApi } from "../inventory/aws/session.ts";
 import { readUnit, type UnitReading } from "../inventory/aws/read-unit.ts";
@@ -8,6 +9,7 @@ import type { ResourceType } from "../inventory/resource-types.ts";
 import { storedReadings } from "../inventory/store.ts";
 import { log } from "../log.ts";
 import type { PolicySet } from "../policy/load.ts";
+import { activeSet } from "../policy/store.ts";
 import { forEachLimited } from "./for-each-limited.ts";
 import {
   beatScan,
@@ -83,20 +85,22 @@ export async function runScan(deps: ScanDeps, scan: Scan, begun?: BegunTarget): 
   await startScan(database, scan.id, deps.set.id, now());
   const heartbeat = setInterval(() => {
     beatScan(database, scan.id, calls(), now()).catch((error: unknown) =>
-      log.warn({ error: String(error), scan_id: scan.id }, "heartbeat failed"),
+      log.warn({ error: reasonOf(error), scan_id: scan.id }, "heartbeat failed"),
     );
   }, HEARTBEAT_MS);
   try {
     await forEachLimited(scan.targets, settings.targets_at_once, (target) =>
       scanTarget(deps, scan, target, sameTarget(begun?.target, target) ? begun : undefined, warnings, progress),
     );
-    const state = await endState(database, scan.id);
+    const retired = await isRetired(database, scan.id, deps.set);
+    if (retired) warnings.add(RETIRED);
+    const state = await endState(database, scan.id, retired);
     await endScan(database, scan.id, { state, warnings: [...warnings], api_calls: calls(), error: null }, now());
     return state;
   } catch (cause) {
     const aborted = signal?.aborted === true;
     const state = aborted ? "cancelled" : "failed";
-    const error = aborted ? null : cause instanceof Error ? cause.message : String(cause);
+    const error = aborted ? null : reasonOf(cause);
     await endScan(database, scan.id, { state, warnings: [...warnings], api_calls: calls(), error }, now());
     if (aborted) return state;
     throw cause;
@@ -131,18 +135,17 @@ async function scanTarget(
     const options = { database: Promise.resolve(database), confirm_all: scan.confirm_all, now };
     readings = beginTarget(api, scan.types, signal ? { ...options, signal } : options).readings;
   }
-  await Promise.all(
-    targetUnits.map(async (unit) => {
-      const reading = readings.get(unit.type);
-      if (reading === undefined) throw new Error(`no reading was begun for ${unit.type}`);
-      await startUnit(database, scan.id, unit, now());
-      const summary = await auditUnit({ database, scan, unit, reading, set, settings, now, ...(signal && { signal }) });
-      const outcome = reading.outcome();
-      for (const warning of outcome.warnings) warnings.add(warning);
-      if (summary.state === "held") warnings.add(heldWarning(scan, unit, summary.held));
-      report(unit, outcome, summary);
-    }),
-  );
+  // All at once; when one fails the others end first, because nothing may be written after the scan's end.
+  await forEachLimited(targetUnits, targetUnits.length, async (unit) => {
+    const reading = readings.get(unit.type);
+    if (reading === undefined) throw new Error(`no reading was begun for ${unit.type}`);
+    await startUnit(database, scan.id, unit, now());
+    const summary = await auditUnit({ database, scan, unit, reading, set, settings, now, ...(signal && { signal }) });
+    const outcome = reading.outcome();
+    for (const warning of outcome.warnings) warnings.add(warning);
+    if (summary.state === "held") warnings.add(heldWarning(scan, unit, summary.held));
+    report(unit, outcome, summary);
+  });
 }
 
 /** Records the units of a target whose role cannot be assumed, or whose credentials belong to another account. */
@@ -178,8 +181,24 @@ function heldWarning(scan: Scan, unit: Unit, held: number): string {
   return `${where}: ${held} findings would close at once and are held. If that is right: tagwarden scans confirm ${scan.id}`;
 }
 
+const RETIRED =
+  "While this scan ran other policies were activated, and what it had judged by the former ones was discarded. Scan again.";
+
+/** Whether units were discarded because another set of policies became the active one: then no newer result stands in their place. */
+async function isRetired(database: Database, scan_id: string, set: PolicySet): Promise<boolean> {
+  const states = await unitStates(database, scan_id);
+  if (states.every(({ state }) => state !== "superseded")) return false;
+  const active = await activeSet(database);
+  return active !== null && active.id !== set.id;
+}
+
 /** `failed`: nothing at all could be listed. `partial`: some unit or reading is missing. */
-async function endState(database: Database, scan_id: string): Promise<"succeeded" | "partial" | "failed"> {
+async function endState(
+  database: Database,
+  scan_id: string,
+  retired: boolean,
+): Promise<"succeeded" | "partial" | "failed"> {
+  if (retired) return "partial";
   const states = await unitStates(database, scan_id);
   if (states.every(({ state }) => state === "complete" || state === "held" || state === "superseded"))
     return "succeeded";

@@ -1,4 +1,5 @@
 import type { Database } from "../db/client.ts";
+import { reasonOf } from "../db/reason.ts";
 import { log } from "../log.ts";
 import type { PolicySet } from "../policy/load.ts";
 import {
@@ -78,10 +79,7 @@ export class ScanRunner {
       }
       await run(scan, await currentSet(), signal);
     } catch (error) {
-      log.error(
-        { scan_id: scan.id, error: error instanceof Error ? `${error.name}: ${error.message}` : String(error) },
-        "scan failed",
-      );
+      log.error({ scan_id: scan.id, error: reasonOf(error) }, "scan failed");
     }
   }
 
@@ -92,7 +90,7 @@ export class ScanRunner {
       // Alone, whatever is not ended after the start is ours.
       if (!alone) await this.endAbandoned();
     } catch (error) {
-      log.warn({ error: String(error) }, "heartbeat failed");
+      log.warn({ error: reasonOf(error) }, "heartbeat failed");
     }
   }
 
