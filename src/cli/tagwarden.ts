@@ -11,5 +11,7 @@ if (major < NEEDED) {
 // Compiled code is kept in the temporary folder: the AWS SDK alone takes a tenth of a second to compile.
 const { enableCompileCache } = await import("node:module");
 enableCompileCache();
+const { hastenImports } = await import("./quick-imports.ts");
+hastenImports();
 const { run } = await import("./program.ts");
 await run(process.argv.slice(2));
