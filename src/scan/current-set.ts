@@ -1,17 +1,24 @@
 import type { Database } from "../db/client.ts";
 import { log } from "../log.ts";
-import { loadPolicies, type PolicySet } from "../policy/load.ts";
+import { compilePolicies, loadPolicies, type PolicySet } from "../policy/load.ts";
+import { activeSet } from "../policy/store.ts";
 import { useSet } from "./policies.ts";
 
 /** What a service says about its policies: the set it judges by, and why a newer state of the folder is not used. */
 type PolicyStatus = { readonly set_id: string; readonly problem: string | null };
 
-/** The policies of a running service: the folder is looked at before every scan, and the last good set is kept. */
+/**
+ * The policies of a running service: the folder is looked at before every scan, and the last good set is kept. Whoever activated
+ * last has the word: a changed folder, or a person or another replica meanwhile.
+ */
 export type CurrentSet = {
   /** The set to scan by now. */
   refresh(): Promise<PolicySet>;
   status(): PolicyStatus;
 };
+
+const OTHERS =
+  "In this database other policies were activated since this service used its own, and it scans by those. The policies in its own folder are not used until they change, or the service starts anew.";
 
 /** Loads and activates a folder of policies. Throws PolicyError when the folder cannot be used at the start. */
 export async function openCurrentSet(
@@ -21,6 +28,8 @@ export async function openCurrentSet(
 ): Promise<CurrentSet> {
   let set = await loadPolicies(folder);
   let problem: string | null = null;
+  /** The state of the folder that needs nothing more: it was activated, or was active. */
+  let settled: string | null = null;
   const use = async (next: PolicySet) => {
     const options = {
       activate: true,
@@ -38,17 +47,29 @@ export async function openCurrentSet(
         "changed policies are not used: they would close too many findings at once",
       );
     set = activation.outcome === "kept" ? activation.active : next;
+    settled = activation.outcome === "kept" ? null : next.id;
+  };
+  /** Goes by what someone else has activated since: a scan by any other set would be discarded. */
+  const follow = async () => {
+    const active = await activeSet(database);
+    if (active && active.id !== set.id) set = compilePolicies(active.files);
   };
   await use(set);
   return {
     refresh: async () => {
       try {
         const next = await loadPolicies(folder);
-        if (next.id !== set.id || problem !== null) await use(next);
+        if (next.id === settled) {
+          await follow();
+          problem = set.id === next.id ? null : OTHERS;
+        } else {
+          await use(next);
+        }
       } catch (error) {
         if (!(error instanceof Error) || error.name !== "PolicyError") throw error;
         problem = error.message;
         log.warn({ policy_set_id: set.id }, "the policies cannot be loaded; the last good set is used");
+        await follow();
       }
       return set;
     },
