@@ -7,6 +7,7 @@ import {
   createScan,
   endAbandonedScans,
   endScan,
+  failScan,
   HEARTBEAT_MS,
   type Scan,
   type ScanRequest,
@@ -30,6 +31,8 @@ export class ScanRunner {
   readonly #stopping = new AbortController();
   /** Scans of ours that have not begun: their rows are kept alive here, so that no other process takes them for abandoned. */
   readonly #waiting = new Set<string>();
+  /** Scans of ours that failed, with the reason, until their rows say so: a database that is down or full takes that only later. */
+  readonly #failed = new Map<string, string>();
   readonly #heartbeat: NodeJS.Timeout;
   #queue: Promise<void> = Promise.resolve();
 
@@ -71,15 +74,31 @@ export class ScanRunner {
   async #run(scan: Scan): Promise<void> {
     const { database, currentSet, run, now } = this.#deps;
     const { signal } = this.#stopping;
-    this.#waiting.delete(scan.id);
     try {
       if (signal.aborted) {
         await endScan(database, scan.id, { state: "cancelled", warnings: [], api_calls: {}, error: null }, now());
         return;
       }
-      await run(scan, await currentSet(), signal);
+      // To activate policies can take longer than the lease.
+      const set = await currentSet();
+      this.#waiting.delete(scan.id);
+      await run(scan, set, signal);
     } catch (error) {
       log.error({ scan_id: scan.id, error: reasonOf(error) }, "scan failed");
+      this.#failed.set(scan.id, reasonOf(error));
+    } finally {
+      this.#waiting.delete(scan.id);
+    }
+    await this.#endFailed().catch((error: unknown) =>
+      log.warn({ error: reasonOf(error) }, "a scan could not be ended"),
+    );
+  }
+
+  /** A scan that is over and whose row does not say so would stand in the way of every other of its scope. */
+  async #endFailed(): Promise<void> {
+    for (const [scan_id, error] of this.#failed) {
+      await failScan(this.#deps.database, scan_id, error, this.#deps.now());
+      this.#failed.delete(scan_id);
     }
   }
 
@@ -87,6 +106,7 @@ export class ScanRunner {
     const { database, alone, now } = this.#deps;
     try {
       for (const scan_id of this.#waiting) await beatScan(database, scan_id, {}, now());
+      await this.#endFailed();
       // Alone, whatever is not ended after the start is ours.
       if (!alone) await this.endAbandoned();
     } catch (error) {

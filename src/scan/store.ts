@@ -1,4 +1,4 @@
-import { and, eq, inArray, lt, or, sql } from "drizzle-orm";
+import { and, eq, inArray, lt, or, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../db/client.ts";
 import { uuidv7 } from "../db/uuid.ts";
 import type { Target, Unit } from "../inventory/resource.ts";
@@ -27,6 +27,8 @@ export const LEASE_MS = 15_000;
 /** Serialises the creation of scans, so that two requests for one scope become one scan. */
 const CREATE_LOCK = 7_201_001;
 
+const notEnded = inArray(scans.state, ["queued", "running"]);
+
 /**
  * Creates a scan with its units, or returns the one of the same scope that is queued or running (`deduplicated`), or null
  * when its schedule's slot was taken by another replica or its schedule's last scan still runs.
@@ -38,10 +40,7 @@ export async function createScan(
 ): Promise<{ scan: Scan; deduplicated: boolean } | null> {
   return database.transaction(async (transaction) => {
     await transaction.execute(sql`select pg_advisory_xact_lock(${CREATE_LOCK})`);
-    const active = await transaction
-      .select()
-      .from(scans)
-      .where(inArray(scans.state, ["queued", "running"]));
+    const active = await transaction.select().from(scans).where(notEnded);
     const { schedule } = request;
     if (schedule && active.some((scan) => scan.schedule_id === schedule.id)) return null;
     const twin = active.find((scan) => sameScope(scan, request));
@@ -107,14 +106,17 @@ export async function startScan(database: Database, scan_id: string, policy_set_
     .where(eq(scans.id, scan_id));
 }
 
-/** Says that the scan's process lives, and how many calls it has made. */
+/** Says that the scan's process lives, and how many calls it has made. One that has ended stays as it is. */
 export async function beatScan(
   database: Database,
   scan_id: string,
   api_calls: Record<string, number>,
   now: Date,
 ): Promise<void> {
-  await database.update(scans).set({ heartbeat_at: now, api_calls }).where(eq(scans.id, scan_id));
+  await database
+    .update(scans)
+    .set({ heartbeat_at: now, api_calls })
+    .where(and(eq(scans.id, scan_id), notEnded));
 }
 
 /** Marks a unit as begun. */
@@ -144,13 +146,36 @@ export type ScanEnd = {
 export async function endScan(database: Database, scan_id: string, end: ScanEnd, now: Date): Promise<void> {
   await database.transaction(async (transaction) => {
     await transaction
-      .update(scan_units)
-      .set({ state: "cancelled", finished_at: now })
-      .where(and(eq(scan_units.scan_id, scan_id), inArray(scan_units.state, ["pending", "running"])));
-    await transaction
       .update(scans)
       .set({ ...end, finished_at: now })
       .where(eq(scans.id, scan_id));
+    await cancelOpenUnits(transaction, scan_id, now);
+  });
+}
+
+async function cancelOpenUnits(transaction: Database, scan_id: string, now: Date): Promise<void> {
+  await transaction
+    .update(scan_units)
+    .set({ state: "cancelled", finished_at: now })
+    .where(and(eq(scan_units.scan_id, scan_id), inArray(scan_units.state, ["pending", "running"])));
+}
+
+/** Ends a scan as failed unless it has ended, or does not meet `condition`; returns whether it did. Its calls and warnings stay. */
+export async function failScan(
+  database: Database,
+  scan_id: string,
+  error: string,
+  now: Date,
+  condition?: SQL,
+): Promise<boolean> {
+  return database.transaction(async (transaction) => {
+    const failed = await transaction
+      .update(scans)
+      .set({ state: "failed", error, finished_at: now })
+      .where(and(eq(scans.id, scan_id), notEnded, condition))
+      .returning({ id: scans.id });
+    if (failed.length > 0) await cancelOpenUnits(transaction, scan_id, now);
+    return failed.length > 0;
   });
 }
 
@@ -159,16 +184,14 @@ export async function endScan(database: Database, scan_id: string, end: ScanEnd,
  * one that can use the database (`alone`), any that is not ended. Units that they completed stand. Returns their ids.
  */
 export async function endAbandonedScans(database: Database, alone: boolean, now: Date): Promise<string[]> {
-  const silent = lt(scans.heartbeat_at, new Date(now.getTime() - LEASE_MS));
-  const abandoned = await database
-    .select({ id: scans.id, warnings: scans.warnings, api_calls: scans.api_calls })
-    .from(scans)
-    .where(and(inArray(scans.state, ["queued", "running"]), alone ? undefined : silent));
-  for (const { id, warnings, api_calls } of abandoned) {
-    const error = "Its process ended before the scan did. Units that it completed stand; scan again for the rest.";
-    await endScan(database, id, { state: "failed", warnings, api_calls, error }, now);
+  const silent = alone ? undefined : lt(scans.heartbeat_at, new Date(now.getTime() - LEASE_MS));
+  const error = "Its process ended before the scan did. Units that it completed stand; scan again for the rest.";
+  const abandoned: string[] = [];
+  for (const { id } of await database.select({ id: scans.id }).from(scans).where(and(notEnded, silent))) {
+    // It may have ended or shown a sign of life since.
+    if (await failScan(database, id, error, now, silent)) abandoned.push(id);
   }
-  return abandoned.map(({ id }) => id);
+  return abandoned;
 }
 
 /** Whether any scan ever ended with something read. */

@@ -1,7 +1,16 @@
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { scan_units, scans, units } from "../../src/inventory/schema.ts";
-import { createScan, endAbandonedScans, endScan, LEASE_MS, type ScanRequest, startScan } from "../../src/scan/store.ts";
+import {
+  beatScan,
+  createScan,
+  endAbandonedScans,
+  endScan,
+  failScan,
+  LEASE_MS,
+  type ScanRequest,
+  startScan,
+} from "../../src/scan/store.ts";
 import { describeOnBoth, emptyTables, openTestDatabase } from "../support/database.ts";
 
 const now = new Date("2026-11-23T03:00:00Z");
@@ -80,6 +89,17 @@ describeOnBoth("scans on %s", (kind) => {
       "cancelled",
       "cancelled",
     ]);
+  });
+
+  test("a scan that has ended stays as it ended, whatever comes late", async () => {
+    const { scan } = (await createScan(opened.database, request, now))!;
+    await startScan(opened.database, scan.id, "set", now);
+    const end = { state: "succeeded", warnings: [], api_calls: { total: 7 }, error: null } as const;
+    await endScan(opened.database, scan.id, { ...end, warnings: [] }, later(1));
+    await beatScan(opened.database, scan.id, { total: 5 }, later(2));
+    expect(await failScan(opened.database, scan.id, "it was thought dead", later(3))).toBe(false);
+    const [row] = await opened.database.select().from(scans).where(eq(scans.id, scan.id));
+    expect(row).toMatchObject({ ...end, finished_at: later(1), heartbeat_at: now });
   });
 
   test("with a database of its own a process ends what is left behind at once", async () => {
