@@ -129,7 +129,8 @@ async function printResult(
 async function ask(question: string): Promise<boolean> {
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    return /^y(es)?$/i.test((await prompt.question(question)).trim());
+    // Ctrl-C and Ctrl-D reject it: no answer is a no.
+    return /^y(es)?$/i.test((await prompt.question(question).catch(() => "")).trim());
   } finally {
     prompt.close();
   }

@@ -15,6 +15,7 @@ import {
   rejectPlan,
 } from "../remediation/store.ts";
 import { withContext } from "./context.ts";
+import { pageSizeOption } from "./page-options.ts";
 import { table } from "./table.ts";
 
 /** What the bodies of these commands work with. */
@@ -27,15 +28,18 @@ type Deps = {
   color: boolean;
 };
 
+type ListOptions = { limit?: number; json?: boolean };
+
 /** `tagwarden plans`: what was planned, approved and applied. */
 export function plansCommand(): Command {
   const command = new Command("plans").description("List, show, approve and reject plans.");
   command
     .command("list")
     .description("The plans of this database, newest first.")
+    .option("--limit <n>", "how many, 1 to 500", pageSizeOption, 50)
     .option("--json", "print a list of plans")
-    .addHelpText("after", "\nExample:\n  tagwarden plans list")
-    .action((options: { json?: boolean }) => withDeps((deps) => listThem(deps, options)));
+    .addHelpText("after", "\nExample:\n  tagwarden plans list --limit 5")
+    .action((options: ListOptions) => withDeps((deps) => listThem(deps, options)));
   command
     .command("show")
     .argument("<plan>", "id of a plan")
@@ -70,8 +74,10 @@ function withDeps(body: (deps: Deps) => Promise<void>): Promise<void> {
 }
 
 /** Prints the plans, newest first. */
-export async function listThem({ database, now, out }: Deps, options: { json?: boolean }): Promise<void> {
-  const rows = await listPlans(database);
+export async function listThem({ database, now, out }: Deps, options: ListOptions): Promise<void> {
+  const { limit = 50 } = options;
+  const found = await listPlans(database, limit + 1);
+  const rows = found.slice(0, limit);
   if (options.json) {
     const items = rows.map(({ counts: states, ...plan }) => ({
       ...plan,
@@ -91,6 +97,10 @@ export async function listThem({ database, now, out }: Deps, options: { json?: b
         return [id, stateOf(plan, now), created_at.toISOString(), created_by, ...numbers];
       }),
     ),
+  );
+  if (found.length <= limit) return;
+  out(
+    limit < 500 ? `More: tagwarden plans list --limit ${Math.min(limit * 2, 500)}\n` : "Older plans are not shown.\n",
   );
 }
 

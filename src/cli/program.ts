@@ -65,6 +65,7 @@ export async function run(argv: readonly string[]): Promise<void> {
     .version(version())
     .helpCommand(false)
     .showSuggestionAfterError()
+    .showHelpAfterError("What can be given: tagwarden --help")
     .exitOverride()
     .addHelpText("after", EXIT_CODES);
   const asked = argv.find((word) => !word.startsWith("-"));
@@ -80,8 +81,7 @@ export async function run(argv: readonly string[]): Promise<void> {
     await program.parseAsync(argv, { from: "user" });
   } catch (error) {
     if (error instanceof CommanderError) {
-      process.exitCode =
-        error.exitCode === 0 || error.code === "commander.help" ? (asked || argv.length > 0 ? 0 : 2) : 2;
+      process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
       return;
     }
     // A command that gave up because nobody reads on has done what it could.
@@ -109,10 +109,11 @@ function watchOutput(): { readonly errors: ReadonlySet<unknown> } {
   return { errors };
 }
 
-/** Commander ends the process by itself, with code 1, unless told otherwise on every level. */
-function inheritExit(command: Command): Command {
-  command.exitOverride().showSuggestionAfterError();
-  for (const child of command.commands) inheritExit(child);
+/** Commander ends the process by itself, with code 1, unless told otherwise on every level. `parent`: the words before. */
+function inheritExit(command: Command, parent = "tagwarden"): Command {
+  const words = `${parent} ${command.name()}`;
+  command.exitOverride().showSuggestionAfterError().showHelpAfterError(`What can be given: ${words} --help`);
+  for (const child of command.commands) inheritExit(child, words);
   return command;
 }
 

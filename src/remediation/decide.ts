@@ -32,6 +32,9 @@ export type Write = {
   readonly owed: boolean;
 };
 
+/** A key's value is on the resource no more, and it cannot be put back now: the action has no end yet. */
+type Open = { readonly state: "open"; readonly note: string };
+
 /** Judges actions anew at the moment of applying. */
 export type Judging = { readonly set: PolicySet; readonly mode: PlanMode; readonly now: Date };
 
@@ -55,7 +58,13 @@ export function endBeforeReading(action: Action, known: Known, judging: Judging)
  * What to do with an action, by the tags that the service just answered. `resumed`: an earlier run may have written, so a
  * key may be as before, as planned, or the whole between the two calls of a rename.
  */
-export function decide(action: Action, fresh: Tags, known: Known, resumed: boolean, judging: Judging): End | Write {
+export function decide(
+  action: Action,
+  fresh: Tags,
+  known: Known,
+  resumed: boolean,
+  judging: Judging,
+): End | Open | Write {
   const remaining = remainingChanges(fresh, action.changes);
   if (remaining.length === 0) {
     return resumed
@@ -71,7 +80,12 @@ export function decide(action: Action, fresh: Tags, known: Known, resumed: boole
     if (end) return end;
   }
   if (!fits(withChanges(fresh, remaining))) {
-    return { state: "conflict", note: "other tags have taken the room: AWS allows 50" };
+    return owed
+      ? {
+          state: "open",
+          note: "a value is off the resource, and other tags have taken its room (AWS allows 50): remove one",
+        }
+      : { state: "conflict", note: "other tags have taken the room: AWS allows 50" };
   }
   return { ...toWrite(fresh, remaining), owed };
 }
@@ -90,9 +104,9 @@ function toWrite(fresh: Tags, remaining: readonly TagChange[]): Omit<Write, "owe
 /** Whether a value was taken off the resource and is not yet back under another key. */
 export function owesValue(changes: readonly TagChange[], remaining: readonly TagChange[]): boolean {
   const toDo = new Set(remaining.map(({ key }) => key));
-  return (
-    changes.some(({ key, before, after }) => before !== null && after === null && !toDo.has(key)) &&
-    remaining.some(({ before, after }) => before === null && after !== null)
+  const toWrite = new Set(remaining.map(({ after }) => after));
+  return changes.some(
+    ({ key, before, after }) => before !== null && after === null && !toDo.has(key) && toWrite.has(before),
   );
 }
 

@@ -111,7 +111,7 @@ export async function loadPlan(
 export type PlanSummary = PlanRow & { readonly counts: ActionCounts };
 
 /** Plans, newest first. */
-export async function listPlans(database: Database, limit = 50): Promise<PlanSummary[]> {
+export async function listPlans(database: Database, limit: number): Promise<PlanSummary[]> {
   const rows = await database.select().from(plans).orderBy(desc(plans.created_at), desc(plans.id)).limit(limit);
   const counts = await countsOf(
     database,

@@ -32,6 +32,14 @@ function expectRefusal(ended: { code: number | null; stdout: string; stderr: str
 
 test.each<[string, string[], Record<string, string>, RegExp]>([
   ["an unknown command", ["scam"], {}, /unknown command 'scam'.*Did you mean scan/s],
+  ["a command without its subcommand", ["plans"], {}, /Usage: tagwarden plans/],
+  ["a mistake without a near word", ["scan", "--zzz"], {}, /unknown option '--zzz'\n.*tagwarden scan --help/],
+  [
+    "a subcommand's argument that is absent",
+    ["plans", "show"],
+    {},
+    /missing required argument 'plan'\n.*tagwarden plans show --help/,
+  ],
   ["an unknown option", ["scan", "--region", "us-east-1"], {}, /unknown option '--region'.*Did you mean --regions/s],
   [
     "a severity that is none",

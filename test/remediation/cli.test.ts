@@ -109,6 +109,23 @@ describe("on the command line", () => {
     await expect(apply(applyDeps(), "none", {})).rejects.toThrow('There is no plan "none"');
   });
 
+  test("plans list says when there are more than it shows", async () => {
+    for (let made = 0; made < 3; made++) {
+      world.create({ CostCenter: "CC-0001" });
+      await world.scan();
+      await plan(deps(), {});
+    }
+    printed = "";
+    await listThem(deps(), { limit: 2 });
+    expect(printed).toMatch(/proposed(.*\n){2}More: tagwarden plans list --limit 4\n$/);
+    printed = "";
+    await listThem(deps(), { limit: 3 });
+    expect(printed).not.toContain("More");
+    printed = "";
+    await listThem(deps(), { limit: 2, json: true });
+    expect(JSON.parse(printed)).toHaveLength(2);
+  });
+
   test("sensitive values are masked everywhere", async () => {
     const set = setOf(POLICY.replace("    key: CostCenter", "    sensitive: true\n    key: CostCenter"));
     await world.reset(set);

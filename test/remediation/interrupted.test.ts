@@ -87,6 +87,25 @@ describeOnBoth("a run that dies on %s", (kind) => {
     expect(world.tags(arn)["CostCenter"]).toBe("CC-1234");
   });
 
+  test("between the calls of a rename that took the value off, and the room is taken: it waits for room, and puts it back on then", async () => {
+    const arn = world.create({ ...filler(48), Environment: "prod", "cost-center": "CC-1234" });
+    await world.scan();
+    const plan_id = await world.planned();
+    await dieAt(plan_id, "between");
+    const full = { ...filler(49), Environment: "prod" };
+    world.sandbox.setTags(arn, full);
+    expect(await world.apply(plan_id)).toMatchObject({
+      outcome: "stopped",
+      stopped: expect.stringContaining("off the resource") as string,
+      counts: { planned: 1, failed: 1 },
+      remaining: 1,
+    });
+    expect(world.tags(arn)).toEqual(full);
+    world.sandbox.setTags(arn, { ...filler(48), Environment: "prod" });
+    expect(await world.apply(plan_id)).toMatchObject({ outcome: "applied", counts: { planned: 1, verified: 1 } });
+    expect(world.tags(arn)["CostCenter"]).toBe("CC-1234");
+  });
+
   test("before it wrote, and the finding was resolved meanwhile: skipped", async () => {
     const arn = world.create({ CostCenter: "CC-0001" });
     await world.scan();

@@ -79,7 +79,7 @@ export async function applyAction(run: Run, api: TargetApi, action: ActionRow): 
   const decision = decide(action, answer.tags, known, resumed, judging);
   if ("state" in decision) {
     run.spending.tried(false);
-    return finish(run, action, decision, answer);
+    return decision.state === "open" ? leave(run, action, decision.note) : finish(run, action, decision, answer);
   }
   const refusal = decision.owed ? run.spending.force(action) : retired ? RETIRED : run.spending.spend(action);
   if (refusal) {
@@ -202,6 +202,8 @@ async function leave(run: Run, action: ActionRow, note: string): Promise<ActionR
   return { state: "open", note };
 }
 
+/** What AWS says of a value that it refuses has the value in it, which no note may hold. */
 function describe({ operation, name, message }: ReadError): string {
-  return `${operation} ${name}${message ? ` (${message})` : ""}`;
+  const quotes = /^(Validation|Invalid)/.test(name);
+  return `${operation} ${name}${message && !quotes ? ` (${message})` : ""}`;
 }
