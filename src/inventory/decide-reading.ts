@@ -19,8 +19,8 @@ const DAY = 24 * HOUR;
  * Decides whether one of the readings at hand is good enough, or the service has to be asked.
  *
  * The index lags behind the service by a time that AWS does not bound, and shows resources that were never tagged not at
- * all. So its answer is taken only where it repeats what is stored, or where nothing is stored, it has tags and the
- * resource is older than an hour. A service reading stands for 3 to 7 days where the index says nothing.
+ * all. So its answer is taken only where it repeats what is stored, or where nothing was ever stored under this ARN, it has
+ * tags and the resource is older than an hour. A service reading stands for 3 to 7 days where the index says nothing.
  */
 export function decideReading(given: {
   readonly resource: Resource;
@@ -38,6 +38,8 @@ export function decideReading(given: {
 
   if (index.answer === "tags") {
     if (stored) return sameUserTags(stored.tags, index.tags) ? "take-index" : "ask-service";
+    // The index may mean the one that had this ARN before; and what was found on that one closes only by the service's word.
+    if (given.stored) return "ask-service";
     return isOlderThanAnHour(resource, now) && Object.keys(index.tags).length > 0 ? "take-index" : "ask-service";
   }
   if (!stored || stored.service_read_at === null) return "ask-service";

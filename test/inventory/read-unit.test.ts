@@ -105,6 +105,19 @@ function expectNoInventedAbsence(reads: Read[]): void {
 }
 
 describe("reading a whole target", () => {
+  test("a reading is as old as its question, so that what was recorded while the answer was on its way is newer", async () => {
+    await open();
+    const start = Date.now();
+    // A clock that ticks with each call that arrives: the list first, then the index, then the service.
+    const { observations } = await read("campaign", { now: () => new Date(start + sandbox.calls.total) });
+    const ticks = (from: string) =>
+      observations.flatMap((one) =>
+        one.outcome === "read" && one.reading.source === from ? one.reading.read_at.getTime() - start : [],
+      );
+    expect(new Set(ticks("index"))).toEqual(new Set([1]));
+    expect(Math.min(...ticks("service"))).toBe(2);
+  });
+
   test("finds every resource of every type with its tags, each once", async () => {
     await open({ resources: 1000 });
     const reads = await readAll();

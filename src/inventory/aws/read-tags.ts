@@ -15,7 +15,7 @@ const IN_USE_WAITS_MS = [200, 1000];
 
 const OPERATION = "ListTagsForResource";
 
-/** Asks the service for the tags of one resource. `now` gives the time of the reading. Throws only when `signal` aborts. */
+/** Asks the service for the tags of one resource. The time of the reading is when the answered attempt was sent. Throws only when `signal` aborts. */
 export async function readServiceTags(
   api: TargetApi,
   arn: string,
@@ -23,8 +23,11 @@ export async function readServiceTags(
   now: () => Date = () => new Date(),
 ): Promise<ServiceAnswer> {
   const { ListTagsForResourceCommand } = await import("@aws-sdk/client-personalize");
-  const ask = (abortSignal: AbortSignal) =>
-    api.personalize.send(new ListTagsForResourceCommand({ resourceArn: arn }), { abortSignal });
+  let read_at = now();
+  const ask = (abortSignal: AbortSignal) => {
+    read_at = now();
+    return api.personalize.send(new ListTagsForResourceCommand({ resourceArn: arn }), { abortSignal });
+  };
   for (const wait of [...IN_USE_WAITS_MS, null]) {
     try {
       const { tags } = await api.call("read", OPERATION, ask, signal);
@@ -36,7 +39,7 @@ export async function readServiceTags(
       return {
         outcome: "read",
         tags: tagsFrom(tags.map(({ tagKey = "", tagValue = "" }) => [tagKey, tagValue])),
-        read_at: now(),
+        read_at,
       };
     } catch (error) {
       signal?.throwIfAborted();

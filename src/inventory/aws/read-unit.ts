@@ -74,8 +74,9 @@ async function readPage(
 ): Promise<Observation[]> {
   if (page.length === 0) return [];
   const arns = page.map(({ arn }) => arn);
-  const [stored, index] = await Promise.all([options.stored(arns), askIndex(api, arns, options.now, signal, tally)]);
+  // A reading is as old as its question: a repair that is recorded while the answers are on their way is newer.
   const now = options.now();
+  const [stored, index] = await Promise.all([options.stored(arns), askIndex(api, arns, options.now, signal, tally)]);
   const observations: Observation[] = [];
   const asked: Promise<void>[] = [];
   for (const [position, resource] of page.entries()) {
