@@ -7,11 +7,11 @@ export type Counts = Record<ResourceType, number>;
 
 /** Share of each type in a target, in percent: history dominates, as in accounts that have run for a while. */
 const SHARES: Counts = {
-  "dataset-group": 3,
+  "dataset-group": 2,
   dataset: 7,
   "dataset-import-job": 26,
   "dataset-export-job": 3,
-  "data-deletion-job": 2,
+  "data-deletion-job": 3,
   "event-tracker": 2,
   filter: 8,
   recommender: 4,
