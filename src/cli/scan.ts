@@ -66,7 +66,9 @@ async function scan(context: Context, options: ScanOptions): Promise<number> {
   const set = await loadPolicies(options.policies ?? config.policies);
   const types = chooseTypes(options.types);
   const opening = context.database();
-  opening.catch(() => {});
+  const stored = opening.then(({ database }) => database);
+  // Its failure is seen where it is awaited; until then it must not count as unhandled.
+  stored.catch(() => {});
   const aws = await context.aws();
   const calls_before = aws.calls.toJSON();
   const caller = await aws.caller();
@@ -83,14 +85,10 @@ async function scan(context: Context, options: ScanOptions): Promise<number> {
   signal.addEventListener("abort", abort, { once: true });
   const [first] = targets;
   // With the embedded database this process is alone, so reading may begin before the scan has its epoch.
-  const early = config.database_url === null && first ? await aws.target(first) : null;
+  // A target that cannot be entered is the scan's to record.
+  const early = config.database_url === null && first ? await aws.target(first).catch(() => null) : null;
   const begun = early
-    ? beginTarget(early, types, {
-        database: opening.then((opened) => opened.database),
-        confirm_all,
-        now,
-        signal: reading.signal,
-      })
+    ? beginTarget(early, types, { database: stored, confirm_all, now, signal: reading.signal })
     : undefined;
   try {
     const { database, kind } = await opening;
