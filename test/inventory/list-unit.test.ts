@@ -88,6 +88,18 @@ describe("listing a unit", () => {
     expect(scripted.turns["ListCampaigns"]).toBeLessThanOrEqual(4);
   });
 
+  test(
+    "a list that goes in a circle under tokens that are always new ends incomplete",
+    { timeout: 30_000 },
+    async () => {
+      const { names, end } = await list("campaign", {
+        ListCampaigns: ({ turn }) => (turn < 1000 ? page(["a", "b"], `t${turn}`) : page([])),
+      });
+      expect(names.flat()).toEqual(["a", "b"]);
+      expect(end).toMatchObject({ listed: false, error: { name: "EndlessList", operation: "ListCampaigns" } });
+    },
+  );
+
   test("a token that is no longer valid starts the list over, once, and every resource counts once", async () => {
     const { names, end } = await list("campaign", {
       ListCampaigns: ({ turn }) =>

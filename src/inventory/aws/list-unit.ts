@@ -8,6 +8,9 @@ import type { TargetApi } from "./session.ts";
 /** Pages of this size are the most that every List operation of Personalize gives. */
 const PAGE_SIZE = 100;
 
+/** Pages in a row that bring nothing new, after which a list has no end. Empty pages on the way are legal. */
+const IDLE_PAGES = 200;
+
 /** How a listing ended. */
 export type ListEnd = {
   /** The last page was reached, and every entry on the way was a resource of this unit: who was not listed is not there. */
@@ -38,6 +41,8 @@ export async function* listUnit(
   let nextToken: string | undefined;
   let restarted = false;
   let pages = 0;
+  /** Pages in a row without anything new that are still believed: those read before the list began anew come again. */
+  let patience = IDLE_PAGES;
   let rejected = 0;
   let firstRejection: ReadError | null = null;
   for (;;) {
@@ -54,6 +59,7 @@ export async function* listUnit(
       const error = toReadError(cause, operation);
       if (error.name === "InvalidNextTokenException" && nextToken !== undefined && !restarted) {
         restarted = true;
+        patience = IDLE_PAGES + pages;
         nextToken = undefined;
         tokens = new Set();
         continue;
@@ -79,6 +85,11 @@ export async function* listUnit(
       }
     }
     yield page;
+    patience = page.length > 0 ? Math.max(patience - 1, IDLE_PAGES) : patience - 1;
+    if (patience === 0) {
+      const message = `the last ${IDLE_PAGES} pages brought nothing new, and there is no end`;
+      return { listed: false, pages, rejected, error: { name: "EndlessList", message, operation } };
+    }
     nextToken = output.nextToken;
     // An empty token ends the list as well as none.
     if (!nextToken) return { listed: rejected === 0, pages, rejected, error: firstRejection };
