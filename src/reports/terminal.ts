@@ -46,6 +46,9 @@ export function formatScanReport(data: ScanReportData, layout: Layout): string {
   return `${lines.slice(0, -1).join("\n")}\n`;
 }
 
+/** With fewer columns left than this, a resource gets a line of its own: its rule and key are never cut for it. */
+const RESOURCE_COLUMNS = 40;
+
 /** Findings as a table. Says how many there are beyond the page. */
 export function formatFindings(page: Page<FindingRow>, layout: Layout): string {
   const pen = penOf({ ...layout, width: Math.max(40, Math.floor(layout.width)) });
@@ -60,10 +63,18 @@ export function formatFindings(page: Page<FindingRow>, layout: Layout): string {
   for (const row of page.items) {
     const status = row.effective_status === "open" ? "" : ` (${row.effective_status})`;
     const place = wide ? `${fit(printable(row.account_id), 12)}  ${fit(printable(row.region), 14)}  ` : "";
-    const what = [row.rule_id, row.key, `${row.type}/${row.name ?? row.arn}${status}`].filter((part) => part !== "");
+    const what = printable([row.rule_id, row.key].filter((part) => part !== "").join(" · "));
+    const resource = printable(`${row.type}/${row.name ?? row.arn}${status}`);
+    const begin = `${severity(pen, row.severity)}  ${fit(row.kind, 9)}  ${place}`;
     const left = 21 + displayWidth(place);
-    const text = fit(printable(what.join(" · ")), pen.width - left, { cut: "middle" }).trimEnd();
-    lines.push(`${severity(pen, row.severity)}  ${fit(row.kind, 9)}  ${place}${text}`);
+    const room = pen.width - left - displayWidth(what) - 3;
+    if (displayWidth(resource) <= room || room >= RESOURCE_COLUMNS) {
+      lines.push(`${begin}${what} · ${fit(resource, room, { cut: "middle" }).trimEnd()}`);
+    } else {
+      const below = " ".repeat(10);
+      lines.push(`${begin}${fit(what, pen.width - left).trimEnd()}`);
+      lines.push(`${below}${fit(resource, pen.width - below.length, { cut: "middle" }).trimEnd()}`);
+    }
   }
   const { count, type } = page.total;
   lines.push(

@@ -335,6 +335,19 @@ describe("the table of findings", () => {
     `);
   });
 
+  test("on a narrow terminal gives a long resource a line of its own, so that rule and key stay readable", () => {
+    const name = "email-offers-staging-similar-items-batch-1";
+    const page = { items: [{ ...row, name }], next_page_token: null, total: { count: 1, type: "EXACT" as const } };
+    expect(formatFindings(page, { color: false, width: 70 })).toMatchInlineSnapshot(`
+      "SEVERITY  KIND       RULE · KEY · RESOURCE
+      high      missing    center · CostCenter
+                campaign/email-offers-staging-similar-items-batch-1
+
+      1 finding
+      "
+    `);
+  });
+
   test("without findings says so", () => {
     expect(formatFindings({ items: [], next_page_token: null, total: { count: 0, type: "EXACT" } }, plain)).toBe(
       "No finding.\n",
