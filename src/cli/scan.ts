@@ -100,6 +100,7 @@ async function scan(context: Context, options: ScanOptions): Promise<number> {
       {
         alone: kind === "pglite",
         now,
+        signal,
         onWait: (milliseconds) =>
           process.stderr.write(
             `A scan of the same targets may be running; waiting up to ${milliseconds / 1000} s to see.\n`,

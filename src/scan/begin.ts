@@ -1,6 +1,6 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { UsageError } from "../config.ts";
 import type { Database } from "../db/client.ts";
+import { pause } from "../inventory/aws/pause.ts";
 import { createScan, endAbandonedScans, LEASE_MS, type Scan, type ScanRequest } from "./store.ts";
 
 const POLL_MS = 500;
@@ -8,13 +8,14 @@ const POLL_MS = 500;
 /**
  * Creates a scan for a person who waits. One of the same scope that seems to run is watched until it shows a sign of life, and
  * then a UsageError names it, or until its lease ends: its process is dead, and this scan takes its place.
+ * Throws the signal's reason when that aborts meanwhile.
  */
 export async function beginScan(
   database: Database,
   request: ScanRequest,
-  options: { alone: boolean; now: () => Date; onWait: (milliseconds: number) => void },
+  options: { alone: boolean; now: () => Date; onWait: (milliseconds: number) => void; signal: AbortSignal },
 ): Promise<Scan> {
-  const { alone, now, onWait } = options;
+  const { alone, now, onWait, signal } = options;
   let seen = null as Scan | null;
   for (;;) {
     await endAbandonedScans(database, alone, now());
@@ -31,6 +32,6 @@ export async function beginScan(
       seen = scan;
       onWait(LEASE_MS);
     }
-    await delay(POLL_MS);
+    await pause(POLL_MS, signal);
   }
 }

@@ -1,6 +1,7 @@
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { scan_units, scans, units } from "../../src/inventory/schema.ts";
+import { beginScan } from "../../src/scan/begin.ts";
 import {
   beatScan,
   createScan,
@@ -100,6 +101,19 @@ describeOnBoth("scans on %s", (kind) => {
     expect(await failScan(opened.database, scan.id, "it was thought dead", later(3))).toBe(false);
     const [row] = await opened.database.select().from(scans).where(eq(scans.id, scan.id));
     expect(row).toMatchObject({ ...end, finished_at: later(1), heartbeat_at: now });
+  });
+
+  test("who waits to see whether a scan lives may stop waiting", async () => {
+    const first = await createScan(opened.database, request, new Date());
+    const stopping = new AbortController();
+    const begun = beginScan(opened.database, request, {
+      alone: false,
+      now: () => new Date(),
+      onWait: () => stopping.abort(new Error("stopped by SIGINT")),
+      signal: stopping.signal,
+    });
+    await expect(begun).rejects.toThrow("stopped by SIGINT");
+    expect(await opened.database.select({ id: scans.id }).from(scans)).toEqual([{ id: first?.scan.id }]);
   });
 
   test("with a database of its own a process ends what is left behind at once", async () => {
