@@ -66,7 +66,7 @@ function describe(set: PolicySet): string {
   return `${table(["POLICY", "RULES", "REPAIR", "OWNER", "TITLE"], rows)}\n${total}; set ${set.id}\n`;
 }
 
-type ActivateOptions = { confirm?: boolean; dryRun?: boolean };
+type ActivateOptions = { confirm?: boolean; dryRun?: boolean; json?: boolean };
 
 function activateCommand(): Command {
   return new Command("activate")
@@ -75,6 +75,7 @@ function activateCommand(): Command {
     )
     .argument("[folder]", "folder of policy files (default: TAGWARDEN_POLICIES, else policies)")
     .option("--dry-run", "only show which rules come, change and go, and what would open and close")
+    .option("--json", "with --dry-run: print {active_set_id, set_id, added, changed, removed, preview}")
     .option("--confirm", "also when more findings close at once than the guard against mass closing allows")
     .addHelpText(
       "after",
@@ -85,7 +86,7 @@ Examples:
     )
     .action((folder: string | undefined, options: ActivateOptions) =>
       withContext("policies activate", async (context) => {
-        const [{ previewActivation }, { activeSet }, { describeDifference, describePreview, useSet }] =
+        const [{ previewActivation }, { activeSet, compareSets }, { describeDifference, describePreview, useSet }] =
           await Promise.all([
             import("../findings/activate.ts"),
             import("../policy/store.ts"),
@@ -95,13 +96,18 @@ Examples:
         const { database } = await context.database();
         const guard = context.config.mass_close;
         const say = (line: string) => process.stdout.write(`${line}\n`);
+        if (options.json && !options.dryRun) throw new UsageError("--json goes with --dry-run.");
         if (options.dryRun) {
           const active = await activeSet(database);
-          if (active?.id === set.id) say("These policies are the active ones.");
+          const preview = await previewActivation(database, set, guard, context.now());
+          if (options.json) {
+            const comparison = compareSets(active ?? { files: [] }, set);
+            printJson({ active_set_id: active?.id ?? null, set_id: set.id, ...comparison, preview });
+          } else if (active?.id === set.id) say("These policies are the active ones.");
           else if (!active) say("No policies are active yet: all of these would come.");
           else {
             say(describeDifference(compilePolicies(active.files), set));
-            say(describePreview(await previewActivation(database, set, guard, context.now())));
+            say(describePreview(preview));
           }
           return;
         }

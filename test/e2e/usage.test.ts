@@ -220,3 +220,27 @@ test.skipIf(!existsSync("/dev/full"))("output that cannot be written: exit code 
   const ended = await startCli(["policies", "schema"], { cwd, env, stdout: full.fd }).ended;
   expectRefusal(ended, 3, /^The output could not be written: ENOSPC[^\n]*\n$/);
 });
+
+test("what a changed set would open and close is shown before it is used, for people and for programs", async () => {
+  const cwd = await workFolder({ "p.yaml": POLICY });
+  const own = await openTestDatabase("postgres");
+  onTestFinished(own.close);
+  const given = { cwd, env: { ...env, DATABASE_URL: own.url ?? "", TAGWARDEN_POLICIES: "." } };
+  const dryRun = ["policies", "activate", "--dry-run"];
+  expect((await cli(dryRun, given)).stdout).toMatch(/No policies are active yet/);
+  expect((await cli(["scan"], given)).code).toBe(0);
+  expect((await cli(dryRun, given)).stdout).toMatch(/These policies are the active ones/);
+  const changed = await workFolder({ "p.yaml": POLICY.replace("id: owner, key: Owner", "id: team, key: Team") });
+  const text = await cli([...dryRun, changed], given);
+  expect(text.stdout).toMatch(/\+ p\/team\n {2}- p\/owner\n.*opens 60 and closes \d+ among 60 stored/s);
+  const { added, removed, preview } = JSON.parse((await cli([...dryRun, "--json", changed], given)).stdout) as {
+    added: string[];
+    removed: string[];
+    preview: { opens: number; closes: number };
+  };
+  expect({ added, removed }).toEqual({ added: ["p/team"], removed: ["p/owner"] });
+  expect(text.stdout).toContain(`opens ${preview.opens} and closes ${preview.closes} `);
+  expect((await cli(["policies", "activate", changed], given)).code).toBe(0);
+  const found = JSON.parse((await cli(["findings", "--json"], given)).stdout) as { total: { count: number } };
+  expect(found.total.count).toBe(preview.opens);
+});
