@@ -20,6 +20,8 @@ export type Known = { readonly resource: ResourceRow | null; readonly findings: 
 export type Evidence = {
   readonly resource: Resource;
   readonly in_index: boolean;
+  /** Stack that the index names, whatever the reading says; absent or null: none. */
+  readonly stack?: string | null;
   /** Null: its tags could not be read; `error` says why. */
   readonly reading: Reading | null;
   readonly error: ReadError | null;
@@ -75,12 +77,13 @@ export function evidenceOf(
   observation: Exclude<Observation, { outcome: "gone" }>,
   judgement: Judgement | null,
 ): Evidence {
-  const { resource, in_index } = observation;
+  const { resource, in_index, stack = null } = observation;
   if (observation.outcome === "unknown") {
-    return { resource, in_index, reading: null, error: observation.error, judgement: null, confirmed: false };
+    return { resource, in_index, stack, reading: null, error: observation.error, judgement: null, confirmed: false };
   }
   if (judgement === null) throw new Error(`${resource.arn} was read but not judged`);
-  return { resource, in_index, reading: observation.reading, error: null, judgement, confirmed: observation.confirmed };
+  const { reading, confirmed } = observation;
+  return { resource, in_index, stack, reading, error: null, judgement, confirmed };
 }
 
 /**
@@ -304,7 +307,7 @@ function nextRow(stored: ResourceRow | null, evidence: Evidence, occasion: Occas
     updated_at,
     summary,
     in_index: evidence.in_index,
-    ...tagColumns(stored, evidence.reading),
+    ...tagColumns(stored, evidence),
     ...standingColumns(stored, evidence),
     absences: 0,
     gone_at: null,
@@ -316,9 +319,10 @@ function nextRow(stored: ResourceRow | null, evidence: Evidence, occasion: Occas
 
 function tagColumns(
   stored: ResourceRow | null,
-  reading: Reading | null,
+  { reading, stack: indexed }: Evidence,
 ): Pick<ResourceRow, "tags" | "source" | "tags_read_at" | "stack"> {
-  const { tags = null, source = null, tags_read_at = null, stack = null } = stored ?? {};
+  const { tags = null, source = null, tags_read_at = null } = stored ?? {};
+  const stack = (reading && stackOf(reading.tags)) ?? indexed ?? stored?.stack ?? null;
   if (reading === null) return { tags, source, tags_read_at, stack };
   if (tags !== null && repeatsTags(tags, reading.tags)) {
     return { tags, source: source === "service" ? source : reading.source, tags_read_at, stack };
@@ -327,7 +331,7 @@ function tagColumns(
     tags: reading.tags,
     source: reading.source,
     tags_read_at: reading.read_at,
-    stack: stackOf(reading.tags) ?? stack,
+    stack,
   };
 }
 

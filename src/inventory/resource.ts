@@ -66,7 +66,12 @@ export type ReadError = {
  * - `gone`: listed, then the service answered ResourceNotFound.
  * - `unknown`: it exists, its tags could not be read. Never "no tags".
  */
-export type Observation = { readonly resource: Resource; readonly in_index: boolean } & (
+export type Observation = {
+  readonly resource: Resource;
+  readonly in_index: boolean;
+  /** CloudFormation stack that the index names where the service was asked: a mark that any source shows counts. */
+  readonly stack?: string;
+} & (
   | { readonly outcome: "read"; readonly reading: Reading; readonly confirmed: boolean }
   | { readonly outcome: "gone" }
   | { readonly outcome: "unknown"; readonly error: ReadError }

@@ -119,6 +119,14 @@ describe("scanning twice with nothing changed", () => {
     expect(changed.resource).toMatchObject({ tags: { Owner: "b", Env: "dev" }, stack: "shop" });
   });
 
+  test("a stack that only the index names is known, although the tags are the service's", () => {
+    const seen = { ...evidence({ Owner: "a", Env: "dev" }, { source: "service" }), stack: "shop" };
+    const known = knownAfter(seen);
+    expect(known.resource).toMatchObject({ tags: { Owner: "a", Env: "dev" }, source: "service", stack: "shop" });
+    expect(reconcile(known, seen, occasion(after(1))).resource).toBeNull();
+    expect(reconcile(known, evidence({ Owner: "a", Env: "dev" }), occasion(after(2))).resource).toBeNull();
+  });
+
   test("an error with another message is the same error", () => {
     const refused = (message: string, name = "AccessDeniedException") =>
       evidenceOf(unread(resourceOf("web"), name, message) as never, null);

@@ -2,6 +2,7 @@ import { toReadError, errorKind } from "../call-error.ts";
 import { decideReading, type IndexAnswer } from "../decide-reading.ts";
 import type { Observation, ReadError, Resource, StoredReading, UnitOutcome } from "../resource.ts";
 import type { ResourceType } from "../resource-types.ts";
+import { stackOf } from "../../tags/stack.ts";
 import type { Tags } from "../../tags/tags.ts";
 import { type ListEnd, listUnit } from "./list-unit.ts";
 import { readIndexTags, readServiceTags } from "./read-tags.ts";
@@ -90,7 +91,8 @@ async function readPage(
       const in_index = answer.answer === "unavailable" ? (before?.in_index ?? false) : answer.answer === "tags";
       asked.push(
         askService(api, resource, in_index, options.now, signal).then((result) => {
-          observations[position] = result;
+          const stack = answer.answer === "tags" ? stackOf(answer.tags) : null;
+          observations[position] = stack === null ? result : { ...result, stack };
         }),
       );
     }
