@@ -1,4 +1,5 @@
 import type { ReadError } from "./resource.ts";
+import { storableText } from "./storable-text.ts";
 
 /**
  * What to do after an error of an AWS call.
@@ -93,5 +94,5 @@ export function retryDelay(kind: ErrorKind, attempt: number, random: number): nu
 /** An error as a report shows it: by name, with the operation that met it. */
 export function toReadError(error: unknown, operation: string): ReadError {
   const message = error instanceof Error ? error.message : String(error);
-  return { name: errorName(error), message: message.slice(0, 500), operation };
+  return { name: errorName(error), message: storableText(message.slice(0, 500)), operation };
 }

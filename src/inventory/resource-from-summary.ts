@@ -1,6 +1,7 @@
 import { parseArn } from "./parse-arn.ts";
 import type { Resource, Unit } from "./resource.ts";
 import { RESOURCE_TYPES } from "./resource-types.ts";
+import { storableText } from "./storable-text.ts";
 
 /** Fields of a summary that the resource holds under names of its own. */
 const OWN_FIELDS = new Set(["name", "jobName", "status", "creationDateTime", "lastUpdatedDateTime"]);
@@ -24,15 +25,16 @@ export function resourceFromSummary(unit: Unit, summary: Readonly<Record<string,
   const others: Record<string, string | number | boolean> = {};
   for (const [field, value] of Object.entries(summary)) {
     if (field === arn_field || OWN_FIELDS.has(field)) continue;
-    if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") others[field] = value;
+    if (typeof value === "string") others[field] = storableText(value);
+    else if (typeof value === "number" || typeof value === "boolean") others[field] = value;
   }
   return {
     arn,
     account_id,
     region,
     type,
-    name: typeof given === "string" && given !== "" ? given : arn.slice(arn.lastIndexOf("/") + 1),
-    status: typeof summary["status"] === "string" ? summary["status"] : "",
+    name: typeof given === "string" && given !== "" ? storableText(given) : arn.slice(arn.lastIndexOf("/") + 1),
+    status: typeof summary["status"] === "string" ? storableText(summary["status"]) : "",
     created_at: instant(summary["creationDateTime"]),
     updated_at: instant(summary["lastUpdatedDateTime"]),
     summary: others,
