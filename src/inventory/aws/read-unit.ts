@@ -28,7 +28,7 @@ export type UnitReading = {
 };
 
 /** Pages that are read before somebody takes them: enough for the list never to wait, few enough for memory to stay flat. */
-const PAGES_AHEAD = 4;
+const PAGES_AHEAD = 8;
 
 /** A tag index that could not be asked is left alone for so long. */
 const INDEX_REST_MS = 10 * 60_000;
