@@ -161,19 +161,6 @@ describe.skipIf(!existsSync(CHROMIUM) && !process.env["CI"])("the dashboard in a
     }
   });
 
-  test("the first paint comes within a second", async () => {
-    await fresh(() => seedWorld(opened.database, 4));
-    const paints: number[] = [];
-    for (let i = 0; i < 3; i++) {
-      const { page } = await visit("/findings", {});
-      paints.push(
-        await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? Infinity),
-      );
-      await page.context().close();
-    }
-    expect(Math.min(...paints)).toBeLessThanOrEqual(1_000);
-  });
-
   test("no page is wider than a phone", async () => {
     const world = await fresh(() => seedHostile(opened.database));
     for (const path of pathsOf(world)) {

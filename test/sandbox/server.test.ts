@@ -205,7 +205,7 @@ describe("the world", () => {
     const sandbox = await start({ resources: 1_000_000, accounts: 49 });
     const { schemas } = await clientsOf(sandbox).personalize.send(new ListSchemasCommand({}));
     expect(schemas?.length).toBeGreaterThan(0);
-    expect(performance.now() - began).toBeLessThan(3000);
+    expect(performance.now() - began).toBeLessThan(10_000);
   });
 });
 

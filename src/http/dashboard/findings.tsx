@@ -117,13 +117,7 @@ export function Findings(props: {
             </table>
           </div>
         )}
-        <Pages
-          page={page}
-          first={props.first}
-          query={props.query}
-          to={link.findings}
-          what={page.total.count === 1 ? "finding" : "findings"}
-        />
+        <Pages page={page} first={props.first} query={props.query} to={link.findings} noun="finding" />
       </section>
     </>
   );

@@ -87,16 +87,18 @@ export function Pages(props: {
   first: boolean;
   query: LinkQuery;
   to: (query: LinkQuery) => string;
-  what: string;
+  /** What the list holds, in the singular. */
+  noun: string;
 }) {
   const { page, query, to } = props;
+  const what = page.total.count === 1 ? props.noun : `${props.noun}s`;
   const shown = page.items.length;
   return (
     <nav class="pages" aria-label="Pages">
       <span class="muted small">
         {props.first && page.next_page_token === null
-          ? `${count(shown)} ${props.what}`
-          : `${count(shown)} of ${totalText(page.total)} ${props.what} on this page`}
+          ? `${count(shown)} ${what}`
+          : `${count(shown)} of ${totalText(page.total)} ${what} on this page`}
       </span>
       <span class="actions">
         {props.first ? null : (

@@ -101,13 +101,7 @@ export function Resources(props: {
             </table>
           </div>
         )}
-        <Pages
-          page={page}
-          first={props.first}
-          query={props.query}
-          to={link.resources}
-          what={page.total.count === 1 ? "resource" : "resources"}
-        />
+        <Pages page={page} first={props.first} query={props.query} to={link.resources} noun="resource" />
       </section>
     </>
   );

@@ -73,13 +73,7 @@ export function Scans(props: { page: Page<ScanRow>; query: LinkQuery; first: boo
             </table>
           </div>
         )}
-        <Pages
-          page={page}
-          first={props.first}
-          query={props.query}
-          to={link.scans}
-          what={page.total.count === 1 ? "scan" : "scans"}
-        />
+        <Pages page={page} first={props.first} query={props.query} to={link.scans} noun="scan" />
       </section>
     </>
   );
