@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { rm } from "node:fs/promises";
-import { createConnection, createServer } from "node:net";
+import { mkdir, rm, stat } from "node:fs/promises";
+import { createConnection, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 
 /** Who holds an embedded database. */
 type Owner = { readonly pid: number; readonly command: string; readonly since: string };
@@ -19,8 +20,8 @@ class DatabaseOwnedError extends Error {
 export async function claimFolder(folder: string, command: string, now: Date): Promise<{ release(): Promise<void> }> {
   const path = socketPath(folder);
   const self: Owner = { pid: process.pid, command, since: now.toISOString() };
-  for (let attempt = 0; attempt < 3; attempt++) {
-    const server = await listen(path, self);
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const server = (await listen(path, self)) ?? (await takeOver(path, self));
     if (server) {
       return { release: () => new Promise((done) => server.close(() => done())) };
     }
@@ -35,9 +36,35 @@ export async function claimFolder(folder: string, command: string, now: Date): P
           "It allows one process at a time: stop that one, or set DATABASE_URL to a PostgreSQL server, which allows many.",
       );
     }
-    await rm(path, { force: true });
+    await delay(50);
   }
   throw new DatabaseOwnedError(`The embedded database in ${folder} could not be claimed: ${path} is taken. Try again.`);
+}
+
+/** Who takes over a dead owner's socket does so alone: a folder made beside it. One left behind for longer is swept away. */
+const TAKING_MS = 10_000;
+
+/**
+ * Puts a socket of ours in place of one that nobody listens on; null when somebody does, or is taking over just now. Without
+ * the folder two commands could both find the dead socket, and the second remove the first one's new one.
+ */
+async function takeOver(path: string, self: Owner): Promise<Server | null> {
+  const taking = `${path}.taking`;
+  try {
+    await mkdir(taking);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    const { mtimeMs = Date.now() } = await stat(taking).catch(() => ({ mtimeMs: undefined }));
+    if (Date.now() - mtimeMs > TAKING_MS) await rm(taking, { recursive: true, force: true });
+    return null;
+  }
+  try {
+    if (await ask(path)) return null;
+    await rm(path, { force: true });
+    return await listen(path, self);
+  } finally {
+    await rm(taking, { recursive: true, force: true });
+  }
 }
 
 /** Socket paths are limited to about 100 bytes, so a long folder gets one in the temporary folder, named by its hash. */
@@ -47,7 +74,7 @@ function socketPath(folder: string): string {
   return join(tmpdir(), `tagwarden-${createHash("sha256").update(path).digest("hex").slice(0, 24)}.sock`);
 }
 
-function listen(path: string, self: Owner): Promise<ReturnType<typeof createServer> | null> {
+function listen(path: string, self: Owner): Promise<Server | null> {
   return new Promise((done, fail) => {
     const server = createServer((socket) => {
       socket.on("error", () => {});
