@@ -49,13 +49,35 @@ describeOnBoth("kill -9 at any moment, on %s", (kind) => {
     await running.ended;
   }
 
+  /** Kills a scan that has recorded a unit and cannot end, however quick the machine is: one list is refused, one hangs. */
+  async function killHalfWay(): Promise<void> {
+    sandbox.setFaults([
+      { kind: "access_denied", operation: "ListFilters" },
+      { kind: "hang", operation: "ListCampaigns" },
+    ]);
+    const running = startCli(["scan"], { ...given, env: { ...given.env, LOG_LEVEL: "debug" } });
+    const recorded = new Promise<void>((done) => {
+      let log = "";
+      running.process.stderr?.on("data", (text: Buffer) => {
+        log += text.toString();
+        if (log.includes("unit ended")) done();
+      });
+    });
+    const ended = await Promise.race([recorded, running.ended]);
+    expect(ended, "the scan ended before it was killed").toBeUndefined();
+    running.process.kill("SIGKILL");
+    await running.ended;
+    sandbox.setFaults([]);
+  }
+
   // On a server a run that was killed has to be waited for until its lease ends.
   test("during a scan: the next one is right, and nothing is recorded twice", { timeout: 180_000 }, async () => {
     // The first call is the caller's identity; the lists, the readings and the end follow.
-    for (const calls of kind === "pglite" ? [1, 5, 20, 60, 150] : [5, 60]) {
+    for (const calls of kind === "pglite" ? [1, 5, 20, 60, 150] : [5]) {
       sandbox.calls.reset();
       await killAfter(["scan"], () => sandbox.calls.total >= calls);
     }
+    await killHalfWay();
     const last = await cli(["scan", "--json"], given);
     expect(last.stderr).not.toMatch(/error/i);
     expect(last.code).toBe(0);

@@ -40,27 +40,37 @@ export type ReadRows<T> = (list: {
 
 /** One page in keyset order with the total: rows after the last one of the page before, whatever was inserted meanwhile. */
 export async function keysetPage<T>(question: Question, read: ReadRows<T>): Promise<Page<T>> {
+  const list = listOf(question);
   const [rows, total] = await Promise.all([
-    keysetRows(question, read),
+    readList(list, read),
     countBounded(question.database, question.from, question.where),
   ]);
   return { ...rows, total };
 }
 
 /** The same without the total, for those who read every page. */
-export async function keysetRows<T>(
-  { asked, request, columns, descending, where }: Question,
-  read: ReadRows<T>,
-): Promise<Omit<Page<T>, "total">> {
+export async function keysetRows<T>(question: Question, read: ReadRows<T>): Promise<Omit<Page<T>, "total">> {
+  return readList(listOf(question), read);
+}
+
+/** What to read for a question. A bad page size or token is refused here, before any query is under way. */
+type List = { readonly asked: unknown; readonly size: number; readonly rows: Parameters<ReadRows<unknown>>[0] };
+
+function listOf({ asked, request, columns, descending, where }: Question): List {
   const size = pageSize(request);
   const after = request.page_token ? decodePageToken(asked, request.page_token, columns.length) : null;
   const direction = descending ? sql`desc` : sql`asc`;
-  const rows = await read({
+  const rows = {
     where: after ? and(where, isAfter(columns, after, descending)) : where,
     order: columns.map(({ column }) => sql`${column} ${direction}`),
     limit: size + 1,
     sort_values: sql<string[]>`jsonb_build_array(${sql.join(columns.map(asText), sql`, `)})`,
-  });
+  };
+  return { asked, size, rows };
+}
+
+async function readList<T>({ asked, size, rows: list }: List, read: ReadRows<T>): Promise<Omit<Page<T>, "total">> {
+  const rows = await read(list);
   const items = rows.slice(0, size);
   const last = items.at(-1);
   return {
