@@ -65,6 +65,13 @@ CREATE TABLE "held_closures" (
 	CONSTRAINT "held_closures_scan_id_finding_id_pk" PRIMARY KEY("scan_id","finding_id")
 );
 --> statement-breakpoint
+CREATE TABLE "accounts" (
+	"account_id" text PRIMARY KEY NOT NULL,
+	"name" text NOT NULL,
+	"tags" jsonb NOT NULL,
+	"read_at" timestamp with time zone NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "resources" (
 	"arn" text PRIMARY KEY NOT NULL,
 	"account_id" text NOT NULL,
@@ -185,6 +192,8 @@ CREATE TABLE "plan_actions" (
 	"arn" text NOT NULL,
 	"changes" jsonb NOT NULL,
 	"decided_on" jsonb NOT NULL,
+	"reads_from" jsonb NOT NULL,
+	"origins" jsonb NOT NULL,
 	"tags_hash" text NOT NULL,
 	"reasons" jsonb NOT NULL,
 	"protected" boolean NOT NULL,

@@ -1,9 +1,12 @@
 import type { Database } from "./db/client.ts";
 import { UnitRecorder, type UnitSummary } from "./findings/store.ts";
 import type { UnitReading } from "./inventory/aws/read-unit.ts";
+import { loadSurroundings } from "./inventory/db/surroundings.ts";
 import type { Observation, Unit } from "./inventory/resource.ts";
+import type { Surroundings } from "./inventory/surroundings.ts";
 import { judge } from "./policy/judge.ts";
 import type { PolicySet } from "./policy/load.ts";
+import { wantedForJudging } from "./policy/needs.ts";
 import type { Judgement } from "./policy/verdict.ts";
 
 /** What an audit of one unit works with. */
@@ -27,8 +30,11 @@ export type UnitAudit = {
 export async function auditUnit(audit: UnitAudit): Promise<UnitSummary> {
   const { database, scan, unit, reading, set, settings, now, signal } = audit;
   const recorder = new UnitRecorder(database, { ...scan, policy_set_id: set.id }, unit, settings, now);
+  const wanted = wantedForJudging(set.needs, unit.type);
   for await (const page of reading.observations) {
-    await recorder.add(page.map((observation) => judged(set, observation, now())));
+    const resources = page.map(({ resource }) => resource);
+    const around = await loadSurroundings(database, resources, wanted);
+    await recorder.add(page.map((observation) => judged(set, observation, now(), around)));
   }
   return recorder.finish(reading.outcome(), signal);
 }
@@ -38,12 +44,16 @@ function judged(
   set: PolicySet,
   observation: Observation,
   now: Date,
+  surroundings: ReadonlyMap<string, Surroundings>,
 ): { observation: Observation; judgement: Judgement | null } {
   if (observation.outcome !== "read") return { observation, judgement: null };
+  const { resource, reading } = observation;
+  const around = surroundings.get(resource.arn);
   try {
-    return { observation, judgement: judge(set, observation.resource, observation.reading.tags, now) };
+    const subject = { resource, tags: reading.tags, now, ...(around && { around }) };
+    return { observation, judgement: judge(set, subject) };
   } catch (error) {
-    const { resource, in_index } = observation;
+    const { in_index } = observation;
     const message = error instanceof Error ? error.message : String(error);
     return {
       observation: {

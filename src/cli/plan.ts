@@ -4,6 +4,7 @@ import type { Database } from "../db/client.ts";
 import { RESOURCE_TYPE_NAMES, type ResourceType } from "../inventory/resource-types.ts";
 import { ruleOf } from "../policy/fix.ts";
 import type { PolicySet } from "../policy/load.ts";
+import { wantedForRepair } from "../policy/needs.ts";
 import { loadPlannable } from "../remediation/load.ts";
 import { type Draft, planChanges } from "../remediation/plan.ts";
 import { formatActions, formatReview, maskChanges, sensitiveKeys } from "../remediation/plan-text.ts";
@@ -50,7 +51,7 @@ export async function plan(
     ...(options.account !== undefined && { account_id: parseAccount(options.account) }),
     ...(options.type !== undefined && { types: [parseType(options.type)] }),
   };
-  const draft = await planChanges(set, loadPlannable(database, scope, now), {
+  const draft = await planChanges(set, loadPlannable(database, scope, now, wantedForRepair(set.needs)), {
     mode: "plan",
     now,
     ...(rule && {

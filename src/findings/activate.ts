@@ -1,11 +1,14 @@
 import type { Database } from "../db/client.ts";
+import { loadSurroundings } from "../inventory/db/surroundings.ts";
 import type { Resource } from "../inventory/resource.ts";
+import { NOT_LOOKED_UP, type Surroundings } from "../inventory/surroundings.ts";
 import { judge } from "../policy/judge.ts";
 import { ruleOf } from "../policy/fix.ts";
 import type { PolicySet } from "../policy/load.ts";
 import { activeSet, lockPolicySets, markActive, storeSet } from "../policy/store.ts";
 import { releaseHeld } from "./db/held.ts";
 import { loadLiveAfter, openByUnit, type UnitKey, unitKey } from "./db/known.ts";
+import { type Renamed, renameRules } from "./db/rename-rules.ts";
 import { writeChanges } from "./db/write-changes.ts";
 import { isMassClose, type MassCloseLimits } from "./mass-close.ts";
 import { type Changes, type Known, type Occasion, reconcile, type ResourceRow } from "./reconcile.ts";
@@ -15,6 +18,8 @@ export type ActivationSummary = {
   readonly policy_set_id: string;
   /** False: it was the active set already, and nothing was done. */
   readonly activated: boolean;
+  /** Findings that came along from former names of rules. */
+  readonly renamed: number;
   /** Stored resources that were judged anew. */
   readonly resources: number;
   readonly opened: number;
@@ -43,7 +48,8 @@ const BATCH = 1000;
 /**
  * Stores a set, makes it the active one and judges all stored resources anew by their stored tags, in one transaction and
  * without asking AWS. What a removed rule found resolves as `rule_removed`, what a changed rule lets pass as `rule_changed`;
- * what fails now opens with the cause `rule_changed`. Scans that judge by the old set and end later are discarded.
+ * what fails now opens with the cause `rule_changed`. Findings of rules that have another name now come along with their
+ * history. Scans that judge by the old set and end later are discarded.
  */
 export async function activateSet(
   database: Database,
@@ -53,11 +59,12 @@ export async function activateSet(
 ): Promise<ActivationSummary> {
   return database.transaction(async (transaction) => {
     await lockPolicySets(transaction);
-    const counts = { resources: 0, opened: 0, reopened: 0, changed: 0, resolved: 0 };
+    const counts = { renamed: 0, resources: 0, opened: 0, reopened: 0, changed: 0, resolved: 0 };
     if ((await activeSet(transaction))?.id === set.id) return { policy_set_id: set.id, activated: false, ...counts };
     await storeSet(transaction, set, now);
     await markActive(transaction, set.id, actor, now);
     const occasion = activation(set, actor, now);
+    counts.renamed = await renameRules(transaction, renamesOf(set));
     for await (const batch of rejudged(transaction, set, occasion)) {
       const changes = batch.flatMap(({ findings }) => findings);
       const rows = batch.flatMap(({ resource }) => resource ?? []);
@@ -86,7 +93,7 @@ export async function previewActivation(
   const closesByUnit = new Map<string, UnitKey & { closes: number }>();
   let resources = 0;
   const active = await activeSet(database);
-  const batches = active?.id === set.id ? [] : rejudged(database, set, activation(set, "", now));
+  const batches = active?.id === set.id ? [] : rejudged(database, set, activation(set, "", now), renamesOf(set));
   for await (const batch of batches) {
     resources += batch.length;
     for (const { event, finding } of batch.flatMap(({ findings }) => findings)) {
@@ -104,15 +111,30 @@ export async function previewActivation(
   return { ...total, resources, by_rule, exceeds_guard: units.length > 0, units };
 }
 
-/** Judges all live resources by a set, batch by batch in order of ARN, and says what that changes. */
-async function* rejudged(database: Database, set: PolicySet, occasion: Occasion): AsyncGenerator<Changes[]> {
+/**
+ * Judges all live resources by a set, batch by batch in order of ARN, and says what that changes. `renamed`: rules whose
+ * findings are still stored under their former names.
+ */
+async function* rejudged(
+  database: Database,
+  set: PolicySet,
+  occasion: Occasion,
+  renamed: readonly Renamed[] = [],
+): AsyncGenerator<Changes[]> {
+  const names = new Map(renamed.map(({ from, to }) => [nameOf(from), to]));
   let last = "";
   for (;;) {
-    const batch = await loadLiveAfter(database, last, BATCH);
+    const batch = (await loadLiveAfter(database, last, BATCH)).map((known) => underNewNames(known, names));
     const end = batch.at(-1);
     if (end === undefined) return;
     last = end.resource.arn;
-    yield batch.map((known) => rejudge(known, set, occasion));
+    const wanted = { lineage: set.needs.lineage.size > 0, account: set.needs.account };
+    const around = await loadSurroundings(
+      database,
+      batch.map(({ resource }) => resource),
+      wanted,
+    );
+    yield batch.map((known) => rejudge(known, set, occasion, around.get(known.resource.arn)));
   }
 }
 
@@ -120,13 +142,18 @@ async function* rejudged(database: Database, set: PolicySet, occasion: Occasion)
  * A resource whose tags were never read has nothing to judge. One whose last reading failed is judged by the one before. One
  * that the judge cannot cope with is unknown, and the others go on.
  */
-function rejudge(known: Known & { resource: ResourceRow }, set: PolicySet, occasion: Occasion): Changes {
+function rejudge(
+  known: Known & { resource: ResourceRow },
+  set: PolicySet,
+  occasion: Occasion,
+  around: Surroundings = NOT_LOOKED_UP,
+): Changes {
   const { tags, source, tags_read_at, reading_error: error, in_index } = known.resource;
   if (tags === null || source === null || tags_read_at === null) return { resource: null, findings: [], unchanged: 0 };
   const resource: Resource = known.resource;
   const rest = { resource, in_index, confirmed: false };
   try {
-    const judgement = judge(set, resource, tags, occasion.at);
+    const judgement = judge(set, { resource, tags, now: occasion.at, around });
     const reading = { tags, source, read_at: tags_read_at };
     return reconcile(known, { ...rest, reading, error, judgement }, occasion);
   } catch (cause) {
@@ -134,6 +161,33 @@ function rejudge(known: Known & { resource: ResourceRow }, set: PolicySet, occas
     const failed = { name: "JudgeError", message, operation: "judge" };
     return reconcile(known, { ...rest, reading: null, error: failed, judgement: null }, occasion);
   }
+}
+
+/** Every former name of a rule of the set, with its present one. */
+function renamesOf(set: PolicySet): Renamed[] {
+  return set.policies.flatMap(({ rules }) =>
+    rules.flatMap(({ policy_id, rule_id, formerly }) =>
+      formerly.map((name) => {
+        const [former_policy = "", former_rule = ""] = name.split("/");
+        return { from: { policy_id: former_policy, rule_id: former_rule }, to: { policy_id, rule_id } };
+      }),
+    ),
+  );
+}
+
+/** Findings under the names that their rules will have, for a look at what an activation would do. */
+function underNewNames<One extends Known>(known: One, names: ReadonlyMap<string, Renamed["to"]>): One {
+  if (names.size === 0) return known;
+  const taken = new Set(known.findings.map((finding) => `${nameOf(finding)}/${finding.key}`));
+  const findings = known.findings.map((finding) => {
+    const to = names.get(nameOf(finding));
+    return to && !taken.has(`${nameOf(to)}/${finding.key}`) ? { ...finding, ...to } : finding;
+  });
+  return { ...known, findings };
+}
+
+function nameOf({ policy_id, rule_id }: Renamed["to"]): string {
+  return `${policy_id}/${rule_id}`;
 }
 
 function activation(set: PolicySet, actor: string, now: Date): Occasion {

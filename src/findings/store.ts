@@ -1,7 +1,10 @@
 import type { Database } from "../db/client.ts";
+import { loadSurroundings } from "../inventory/db/surroundings.ts";
 import type { Observation, Unit, UnitOutcome } from "../inventory/resource.ts";
+import { NOT_LOOKED_UP } from "../inventory/surroundings.ts";
 import { judge } from "../policy/judge.ts";
 import type { PolicySet } from "../policy/load.ts";
+import { wantedForJudging } from "../policy/needs.ts";
 import type { Judgement } from "../policy/verdict.ts";
 import type { Tags } from "../tags/tags.ts";
 import { type HeldClosure, loadHeld, releaseHeld, storeHeld, unitsWithHeld } from "./db/held.ts";
@@ -288,7 +291,9 @@ export async function resolveRepaired(
     const finding_ids = new Set(repair.finding_ids);
     const occasion: Occasion = { by: "repair", at: now, scan_id, actor, policy_set_id: set.id, finding_ids };
     const reading = { tags, source: "service", read_at } as const;
-    const judgement = standing === "retired" ? null : judge(set, resource, tags, now);
+    const wanted = wantedForJudging(set.needs, resource.type);
+    const around = (await loadSurroundings(transaction, [resource], wanted)).get(arn) ?? NOT_LOOKED_UP;
+    const judgement = standing === "retired" ? null : judge(set, { resource, tags, now, around });
     const evidence = { resource, in_index: resource.in_index, reading, error: null, judgement, confirmed: true };
     const changes = reconcile(known, evidence, occasion);
     await writeChanges(transaction, changes.resource ? [changes.resource] : [], changes.findings, occasion);

@@ -156,6 +156,16 @@ export const resources = pgTable(
   (table) => [index("resources_by_unit").on(table.account_id, table.region, table.type)],
 );
 
+/** What is known of accounts besides their ids. Read only when a rule or a fix asks for it. */
+export const accounts = pgTable("accounts", {
+  /** Twelve digits. */
+  account_id: text().primaryKey(),
+  name: text().notNull(),
+  /** Tags of the account in AWS Organizations. */
+  tags: jsonb().$type<Record<string, string>>().notNull(),
+  read_at: instant().notNull(),
+});
+
 /** When the service was last asked for a resource's tags and answered. Apart from `resources`, because a refresh changes nothing there. */
 export const service_readings = pgTable("service_readings", {
   arn: text().primaryKey(),

@@ -1,27 +1,9 @@
 import { z } from "zod";
 import { RESOURCE_TYPE_NAMES } from "../inventory/resource-types.ts";
 import { didYouMean, type FileProblem, type ParsedFile, type Path } from "./parse.ts";
-import { ForbiddenRule, KeyRule, LimitRule, Policy } from "./policy.ts";
+import { Policy, RULE_KINDS } from "./policy.ts";
 
 type Issue = z.core.$ZodIssue;
-
-/** Fields of the language that this version does not understand yet, and what they would do. */
-const NOT_YET: Record<string, string> = {
-  where: "`where` conditions are",
-  assert: "`assert` conditions are",
-  managed: "`managed` conditions are",
-  inherit: "values that are inherited (`inherit`) are",
-  otherwise: "values that are inherited (`otherwise`) are",
-};
-const NOT_YET_FIELDS = new Map([
-  ["", ["managed"]],
-  ["applies_to", ["where"]],
-  ["rules", ["assert", "managed"]],
-  ["missing", ["inherit", "otherwise"]],
-]);
-
-/** The three kinds of rule, each told by the field that names what it is about. */
-const RULE_KINDS = { key: KeyRule, forbidden: ForbiddenRule, max_tags: LimitRule } as const;
 
 /** What the format says about a file, in words, each at its place. */
 export function explainIssues(file: ParsedFile): FileProblem[] {
@@ -74,13 +56,7 @@ function explainUnion(forms: readonly (readonly Issue[])[], path: Path, file: Pa
   const value = valueAt(file.value, path);
   if (isRulePath(path) && isMapping(value)) return explainRule(value, forms, path, file);
   const meant = isMapping(value) ? (forms.at(-1) ?? []) : (forms[0] ?? []);
-  // What replaces a missing field is there, only too early for this version: one complaint is enough.
-  const early = meant.filter(
-    (issue) => issue.code === "unrecognized_keys" && issue.keys.some((key) => isNotYet(key, path)),
-  );
-  return (early.length > 0 ? early : meant).flatMap((issue) =>
-    explain(issue, [...path, ...(issue.path as Path)], file),
-  );
+  return meant.flatMap((issue) => explain(issue, [...path, ...(issue.path as Path)], file));
 }
 
 function explainRule(
@@ -97,16 +73,13 @@ function explainRule(
     return [{ ...file.keyAt([...path, second]), message, hint: "Make two rules of it." }];
   }
   if (first === undefined) {
-    const later = ["assert", "managed"].filter((field) => Object.hasOwn(rule, field));
-    if (later.length > 0)
-      return later.map((field) => ({ ...file.keyAt([...path, field]), ...explainUnknown(field, path, file) }));
     const known = new Set(Object.values(RULE_KINDS).flatMap((kind) => Object.keys(kind.shape)));
     const unknown = Object.keys(rule).filter((field) => !known.has(field));
     const problems = unknown.map((field) => ({
       ...file.keyAt([...path, field]),
       ...explainUnknown(field, path, file),
     }));
-    const message = "a rule without `key`, `forbidden` or `max_tags`";
+    const message = "a rule without `key`, `forbidden`, `max_tags` or `assert`";
     return [{ ...file.valueAt(path), message, hint: "Say what the rule is about." }, ...problems];
   }
   const meant = forms[kinds.indexOf(first)] ?? [];
@@ -114,24 +87,11 @@ function explainRule(
 }
 
 function explainUnknown(field: string, path: Path, file: ParsedFile): { message: string; hint?: string } {
-  if (isNotYet(field, path)) return notYet(NOT_YET[field] ?? "");
   const kinds = Object.entries(RULE_KINDS).flatMap(([kind, form]) => (Object.hasOwn(form.shape, field) ? [kind] : []));
   if (isRulePath(path) && kinds.length > 0) {
     return { message: `\`${field}\` is for rules with \`${kinds.join("` or `")}\`, which this one is not` };
   }
   return { message: `unknown field \`${field}\``, hint: didYouMean(field, fieldsAt(path, file)) };
-}
-
-function isNotYet(field: string, path: Path): boolean {
-  const place = path.length === 0 ? "" : path.at(-1);
-  return NOT_YET_FIELDS.get(typeof place === "number" ? "rules" : String(place))?.includes(field) ?? false;
-}
-
-function notYet(what: string): { message: string; hint: string } {
-  return {
-    message: `${what} not supported by this version yet`,
-    hint: "Leave it out, or use a later version of Tagwarden.",
-  };
 }
 
 function explainType(
@@ -140,11 +100,6 @@ function explainType(
   path: Path,
   file: ParsedFile,
 ): { message: string; hint?: string } {
-  if (path.at(-1) === "required" && typeof value === "string") {
-    if (["yes", "no", "True", "False", "on", "off"].includes(value))
-      return { message: "`required` must be true or false" };
-    return notYet("conditions (`required` as an expression) are");
-  }
   const source = file.sourceAt(path);
   const message = `${nameOf(path)} must be ${typeWords(expected)}, not ${typeof value === "number" && expected === "int" ? (source ?? value) : valueWords(value)}`;
   if (expected === "string" && source) return { message, hint: `Put it in quotes: '${source}'.` };
@@ -166,7 +121,7 @@ function explainChoice(
   if (parent === "fix" && (field === "missing" || field === "invalid")) {
     const form = field === "missing" ? "{value: …}" : "{map: {…}}";
     return {
-      message: `${name} must be \`review\` or ${form}`,
+      message: `${name} must be \`review\` or a mapping such as ${form}`,
       ...(typeof value === "string" ? { hint: `Write ${form.replace("…", value)}.` } : {}),
     };
   }

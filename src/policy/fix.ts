@@ -1,21 +1,25 @@
-import type { Resource } from "../inventory/resource.ts";
 import { tagValue, type Tags } from "../tags/tags.ts";
-import type { CompiledKeyRule, CompiledPolicy, CompiledRule } from "./compile.ts";
-import { aliasesSeen, isBeingDeleted, violationsOf } from "./judge.ts";
+import { aliasesSeen, type CompiledKeyRule, type CompiledPolicy, type CompiledRule } from "./compile.ts";
+import type { ReadFrom } from "./derive.ts";
+import { appliesTo, holds, isBeingDeleted, verdictOf } from "./judge.ts";
 import type { PolicySet } from "./load.ts";
+import type { Subject } from "./subject.ts";
 import type { Violation } from "./verdict.ts";
 
 /**
  * What a rule asks for, to repair one violation.
  * - `change`: these keys, to these values; null removes. `reads`: keys that decided, and must still be as they were when
- *   it is applied. `auto`: may be applied without a person, so never for a protected rule.
+ *   it is applied; `reads_from`: tags of resources above it that did. `from`: where the value comes from, in words. `auto`:
+ *   may be applied without a person, so never for a protected rule.
  * - `review`: a person decides, for this reason. - `off`: the policy reports only.
  */
 export type Fix =
   | {
       readonly kind: "change";
-      readonly changes: readonly { readonly key: string; readonly after: string | null }[];
+      readonly changes: readonly Change[];
       readonly reads: readonly string[];
+      readonly reads_from: readonly ReadFrom[];
+      readonly from: string | null;
       readonly protected: boolean;
       readonly auto: boolean;
     }
@@ -23,28 +27,38 @@ export type Fix =
   | { readonly kind: "off" };
 
 type Change = { readonly key: string; readonly after: string | null };
-type Decision = { readonly changes: readonly Change[]; readonly reads: readonly string[] } | string;
+type Decision =
+  | {
+      readonly changes: readonly Change[];
+      readonly reads: readonly string[];
+      readonly reads_from?: readonly ReadFrom[];
+      readonly from?: string;
+    }
+  | string;
 
 /**
  * What the set asks for exactly this violation, on a resource that has these tags now. Pure.
  * A violation that these tags no longer show, of a rule that is gone or is no longer about this resource, comes back as `review`.
- * After the changes of a `change` the rule passes. They touch no `aws:` tag and overwrite no value that no `map` names.
+ * After the changes of a `change` the rule passes. They touch no `aws:` tag and overwrite no value that the rule's fix does not name.
  */
 export function fixFor(
   set: PolicySet,
   violation: Pick<Violation, "policy_id" | "rule_id" | "key" | "kind">,
-  resource: Resource,
-  tags: Tags,
+  subject: Subject,
 ): Fix {
   const policy = set.policies.find(({ id }) => id === violation.policy_id);
   const rule = policy?.rules.find(({ rule_id }) => rule_id === violation.rule_id);
   if (!policy || !rule) return review("no active policy has this rule");
-  if (isBeingDeleted(resource) || !policy.appliesTo(resource))
-    return review("the policy is no longer about this resource");
-  const holds = violationsOf(rule, tags).find(({ key, kind }) => key === violation.key && kind === violation.kind);
-  if (!holds) return review("the tags no longer violate the rule in this way");
+  const applies = isBeingDeleted(subject.resource) ? { applies: false } : appliesTo(policy, subject);
+  if ("unknown" in applies)
+    return review(`it is not known whether the policy is about this resource: ${applies.unknown}`);
+  if (!applies.applies) return review("the policy is no longer about this resource");
+  const { violations, unknown } = verdictOf(rule, subject);
+  if (unknown !== null) return review(`the rule cannot be judged: ${unknown}`);
+  const shown = violations.find(({ key, kind }) => key === violation.key && kind === violation.kind);
+  if (!shown) return review("the tags no longer violate the rule in this way");
   if (policy.remediation === "off") return { kind: "off" };
-  const decision = decide(rule, holds, tags);
+  const decision = decide(rule, shown, subject);
   return typeof decision === "string" ? review(decision) : change(policy, rule, decision);
 }
 
@@ -53,33 +67,54 @@ export function ruleOf(set: PolicySet, policy_id: string, rule_id: string): Comp
   return set.policies.find(({ id }) => id === policy_id)?.rules.find((rule) => rule.rule_id === rule_id);
 }
 
+/**
+ * Why a policy behind a change says that the resource is managed elsewhere and not to be repaired; null: none does. A condition
+ * that cannot be evaluated counts as true.
+ */
+export function managedBy(set: PolicySet, policy_ids: readonly string[], subject: Subject): string | null {
+  for (const { id, managed } of set.policies) {
+    if (managed === null || !policy_ids.includes(id)) continue;
+    const answer = holds(managed, subject);
+    if ("unknown" in answer) return `policy ${id} cannot tell whether it is managed elsewhere: ${answer.unknown}`;
+    if (answer.value) return `policy ${id} says that it is managed elsewhere (${managed.text})`;
+  }
+  return null;
+}
+
 function review(reason: string): Fix {
   return { kind: "review", reason };
 }
 
 function change(policy: CompiledPolicy, rule: CompiledRule, decision: Exclude<Decision, string>): Fix {
   const auto = policy.remediation === "auto" && !rule.protected;
-  return { kind: "change", ...decision, protected: rule.protected, auto };
+  const { changes, reads, reads_from = [], from = null } = decision;
+  return { kind: "change", changes, reads, reads_from, from, protected: rule.protected, auto };
 }
 
 /** The changes, or the reason why a person has to decide. */
-function decide(rule: CompiledRule, violation: Violation, tags: Tags): Decision {
+function decide(rule: CompiledRule, violation: Violation, subject: Subject): Decision {
   if (rule.about === "max_tags") return "a person chooses which tags go";
+  if (rule.about === "assert") return "a person decides how the condition is met";
   if (rule.about === "forbidden") {
     if (!rule.fix.remove) return "the rule leaves forbidden keys to a person";
     return { changes: [{ key: violation.key, after: null }], reads: [violation.key] };
   }
-  if (violation.kind === "missing") return decideMissing(rule, violation);
-  return violation.kind === "variant" ? decideVariant(rule, tags) : decideInvalid(rule, tags);
+  if (violation.kind === "missing") return decideMissing(rule, violation, subject);
+  return violation.kind === "variant" ? decideVariant(rule, subject.tags) : decideInvalid(rule, subject.tags);
 }
 
-function decideMissing(rule: CompiledKeyRule, violation: Violation): Decision {
+function decideMissing(rule: CompiledKeyRule, violation: Violation, subject: Subject): Decision {
   const near = violation.detail.near_miss;
-  if (!rule.fix.default) return "the rule has no value to write where the key is missing";
-  if (near !== undefined && !rule.fix.default.despite_near_miss) {
+  const { missing } = rule.fix;
+  if (!missing) return "the rule has no value to write where the key is missing";
+  if (near !== undefined && !missing.despite_near_miss) {
     return `\`${near}\` looks like \`${rule.key}\`; declare it as an alias, or let a person decide`;
   }
-  return { changes: [{ key: rule.key, after: rule.fix.default.value }], reads: [rule.key, ...rule.aliases] };
+  const derived = missing.derive(subject);
+  if (derived.kind === "unknown") return `the value cannot be told: ${derived.reason}`;
+  if (derived.kind === "none") return `there is no value to write: ${derived.reason}`;
+  const { value, from, reads: reads_from } = derived;
+  return { changes: [{ key: rule.key, after: value }], reads: [rule.key, ...rule.aliases], reads_from, from };
 }
 
 /** Renames only when every spelling says the same, and that passes: then no value is lost. */
@@ -91,20 +126,27 @@ function decideVariant(rule: CompiledKeyRule, tags: Tags): Decision {
   if (present !== undefined) values.add(present);
   const [value, ...others] = values;
   if (value === undefined || others.length > 0) return "the spellings of the key have different values";
-  if (!rule.passes(value)) return "the value of the other spelling is not allowed";
+  if (!rule.passes(value, rule.required !== false)) return "the value of the other spelling is not allowed";
   const set = present === undefined ? [{ key: rule.key, after: value }] : [];
-  return { changes: [...set, ...removals(aliases)], reads: [rule.key, ...rule.aliases] };
+  return { changes: [...set, ...removals(aliases)], reads: readsOf(rule, aliases) };
 }
 
-/** Writes what the map names. Aliases beside it must already say the same, or their values would be overruled unseen. */
+/** Writes what the fix names. Aliases beside it must already say the same, or their values would be overruled unseen. */
 function decideInvalid(rule: CompiledKeyRule, tags: Tags): Decision {
-  const after = rule.fix.map.get(tagValue(tags, rule.key) ?? "");
-  if (after === undefined) return "the rule does not say what this value should be";
+  const value = tagValue(tags, rule.key) ?? "";
+  if (value !== "" && rule.passes(value, true))
+    return "the value is allowed, and contradicts that of a resource above it";
+  const after = rule.fix.invalid(value);
+  if (after === null) return "the rule does not say what this value should be";
   const aliases = aliasesSeen(rule, tags);
   if (aliases.some((alias) => tagValue(tags, alias) !== after))
     return "another spelling of the key has a different value";
   if (aliases.length > 0 && !rule.fix.rename) return "another spelling of the key is there as well";
-  return { changes: [{ key: rule.key, after }, ...removals(aliases)], reads: [rule.key, ...rule.aliases] };
+  return { changes: [{ key: rule.key, after }, ...removals(aliases)], reads: readsOf(rule, aliases) };
+}
+
+function readsOf(rule: CompiledKeyRule, aliases: readonly string[]): string[] {
+  return [...new Set([rule.key, ...rule.aliases, ...aliases])];
 }
 
 function removals(keys: readonly string[]): Change[] {

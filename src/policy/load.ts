@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
-import { checkPolicies } from "./check.ts";
+import { checkPolicies, type CheckedFiles } from "./check.ts";
 import { compileSet, type CompiledPolicy } from "./compile.ts";
+import { isLookupFile } from "./lookup.ts";
+import { type NeedsOfSet, needsOf } from "./needs.ts";
 import { MAX_FILE_BYTES } from "./parse.ts";
 import type { Policy } from "./policy.ts";
 
-/** A policy file as written; `path` is relative to the policies folder. */
+/** A policy, or a table that policies look up, as written; `path` is relative to the policies folder. */
 export type PolicyFile = { readonly path: string; readonly text: string };
 
 /** Policies that were checked together, ready to judge with. */
@@ -17,6 +19,8 @@ export type PolicySet = {
   readonly files: readonly PolicyFile[];
   /** In the order of the files. */
   readonly policies: readonly CompiledPolicy[];
+  /** What its rules and fixes need to know of what stands around a resource. */
+  readonly needs: NeedsOfSet;
 };
 
 /** Something wrong with a policy file. */
@@ -43,19 +47,22 @@ export class PolicyError extends Error {
 
 /** Changes whenever the same policy would judge differently, so that findings know which judgement they come from. */
 const EVALUATOR_VERSION = 1;
-const FILE_NAME = /\.ya?ml$/;
+const FILE_NAME = /\.ya?ml$|\.csv$/;
+/** Files that stand beside policies and are none: cases that test them, and exemptions. */
+const BESIDE = /(^|[./])(test|exemptions)\.ya?ml$/;
 
 /**
- * Reads every `.yaml` and `.yml` file of a folder and its subfolders, names that begin with a dot left out.
+ * Reads the policies of a folder and its subfolders, and the tables that they look up: `.yaml`, `.yml` and `.csv` files. Names
+ * that begin with a dot are left out, and so are tests (`*.test.yaml`) and exemptions (`exemptions.yaml`, `*.exemptions.yaml`).
  * @throws {PolicyError} with paths as given on the command line, when anything is wrong, or there is no policy.
  */
 export async function loadPolicies(folder: string): Promise<PolicySet> {
   const { files, problems } = await readFolder(folder);
-  if (files.length === 0 && problems.length === 0) throw noPolicies(folder);
+  if (problems.length === 0 && files.every(({ path }) => isLookupFile(path))) throw noPolicies(folder);
   const checked = checkPolicies(files);
   problems.push(...checked.problems.map((problem) => ({ ...problem, path: path.join(folder, problem.path) })));
   if (problems.length > 0) throw new PolicyError(problems.sort((a, b) => compare(a.path, b.path)));
-  return policySet(files, checked.policies);
+  return policySet(files, checked);
 }
 
 /**
@@ -63,23 +70,23 @@ export async function loadPolicies(folder: string): Promise<PolicySet> {
  * @throws {PolicyError} naming everything that is wrong with any of them; an empty list is wrong too.
  */
 export function compilePolicies(files: readonly PolicyFile[]): PolicySet {
-  if (files.length === 0) throw noPolicies(".");
+  if (files.every(({ path }) => isLookupFile(path))) throw noPolicies(".");
   const sorted = [...files].sort((a, b) => compare(a.path, b.path));
-  const { policies, problems } = checkPolicies(sorted);
-  if (problems.length > 0) throw new PolicyError(problems);
-  return policySet(sorted, policies);
+  const checked = checkPolicies(sorted);
+  if (checked.problems.length > 0) throw new PolicyError(checked.problems);
+  return policySet(sorted, checked);
 }
 
-function policySet(files: readonly PolicyFile[], policies: readonly Policy[]): PolicySet {
-  return { id: setId(policies), files, policies: compileSet(policies) };
+function policySet(files: readonly PolicyFile[], { policies, tables }: CheckedFiles): PolicySet {
+  const compiled = compileSet(policies, tables);
+  return { id: setId(policies, tables), files, policies: compiled, needs: needsOf(compiled, policies) };
 }
 
 /** Defaults are filled in before hashing, so that saying a default aloud is no change. The order of rules is part of what is said. */
-function setId(policies: readonly Policy[]): string {
+function setId(policies: readonly Policy[], tables: CheckedFiles["tables"]): string {
   const sorted = [...policies].sort((a, b) => compare(a.id, b.id));
-  const canonical = JSON.stringify({ evaluator: EVALUATOR_VERSION, policies: sorted }, (_, value: unknown) =>
-    sortedKeys(value),
-  );
+  const said = { evaluator: EVALUATOR_VERSION, policies: sorted, tables: Object.fromEntries(tables) };
+  const canonical = JSON.stringify(said, (_, value: unknown) => sortedKeys(value));
   return createHash("sha256").update(canonical).digest("hex");
 }
 
@@ -107,7 +114,7 @@ async function listFiles(folder: string, below = ""): Promise<string[]> {
       if (entry.name.startsWith(".")) continue;
       const name = path.posix.join(below, entry.name);
       if (entry.isDirectory()) names.push(...(await listFiles(folder, name)));
-      else if (FILE_NAME.test(entry.name)) names.push(name);
+      else if (FILE_NAME.test(entry.name) && !BESIDE.test(entry.name)) names.push(name);
     }
   } catch (error) {
     if (error instanceof PolicyError) throw error;

@@ -24,6 +24,8 @@ export type ParsedFile = {
   readonly problems: readonly FileProblem[];
   /** Where a value stands; the nearest part around it when it is not there. */
   readonly valueAt: (path: Path) => Position;
+  /** Where the character at `offset` of a text stands, if the file has it as it is; else where the text begins. */
+  readonly within: (path: Path, offset: number) => Position;
   /** Where the key of a mapping stands, its last path element. */
   readonly keyAt: (path: Path) => Position;
   /** The text of a plain value as written: `007`, where the data says 7. */
@@ -61,11 +63,12 @@ export function parseFile(text: string): ParsedFile {
   }
   const problems = documentProblems(documents, positionOf);
   if (problems.length > 0) return failed(problems);
-  return convert(document, positionOf);
+  return convert(document, text, positionOf);
 }
 
 function failed(problems: FileProblem[]): ParsedFile {
-  return { value: undefined, problems, valueAt: () => START, keyAt: () => START, sourceAt: () => null };
+  const start = () => START;
+  return { value: undefined, problems, valueAt: start, within: start, keyAt: start, sourceAt: () => null };
 }
 
 function documentProblems(documents: readonly Document[], positionOf: (offset: number) => Position): FileProblem[] {
@@ -86,7 +89,7 @@ function documentProblems(documents: readonly Document[], positionOf: (offset: n
   return problems;
 }
 
-function convert(document: Document, positionOf: (offset: number) => Position): ParsedFile {
+function convert(document: Document, text: string, positionOf: (offset: number) => Position): ParsedFile {
   if (isTooDeep(document))
     return failed([{ line: 0, column: 0, message: `is nested deeper than ${MAX_DEPTH} levels` }]);
   const problems = keyProblems(document, positionOf);
@@ -104,6 +107,12 @@ function convert(document: Document, positionOf: (offset: number) => Position): 
     value,
     problems,
     valueAt: (path) => at(nodeAt(path).value),
+    within: (path, offset) => {
+      const { value: node } = nodeAt(path);
+      const [start = 0, end = 0] = node?.range ?? [];
+      const inside = isScalar(node) ? text.slice(start, end).indexOf(String(node.value)) : -1;
+      return inside < 0 ? at(node) : positionOf(start + inside + offset);
+    },
     keyAt: (path) => at(nodeAt(path).key),
     sourceAt: (path) => plain(nodeAt(path).value),
   };

@@ -2,8 +2,11 @@ import { isDeepStrictEqual } from "node:util";
 import { eq, sql } from "drizzle-orm";
 import type { Database } from "../db/client.ts";
 import type { PolicyFile, PolicySet } from "./load.ts";
+import { formerNames } from "./compile.ts";
+import { isLookupFile } from "./lookup.ts";
+import { sourcesOf } from "./needs.ts";
 import { parseFile } from "./parse.ts";
-import { Policy } from "./policy.ts";
+import { Policy, type Rule } from "./policy.ts";
 import { policy_rules, policy_sets } from "./schema.ts";
 
 /** The set by which resources are judged now, as its files; null before the first activation. */
@@ -54,11 +57,12 @@ export async function markActive(database: Database, id: string, actor: string, 
     .where(eq(policy_sets.id, id));
 }
 
-/** Rules by name, `policy/rule`, that come, judge or repair differently, and go, each in order. Titles and owners do not count. */
+/** Rules by name, `policy/rule`, that come, judge or repair differently, go, and have another name, each in order. Titles and owners do not count. */
 export type SetComparison = {
   readonly added: readonly string[];
   readonly changed: readonly string[];
   readonly removed: readonly string[];
+  readonly renamed: readonly { readonly from: string; readonly to: string }[];
 };
 
 /** Compares two sets rule by rule, by what they say with defaults filled in. A policy's scope is part of each of its rules. */
@@ -68,20 +72,46 @@ export function compareSets(
 ): SetComparison {
   const before = meaningOfRules(current.files);
   const after = meaningOfRules(next.files);
+  const renamed = [...after].flatMap(([to, { formerly }]) => {
+    const from = before.has(to) ? undefined : formerly.find((name) => before.has(name) && !after.has(name));
+    return from === undefined ? [] : [{ from, to }];
+  });
+  const formerOf = new Map(renamed.map(({ from, to }) => [to, from]));
+  const gone = new Set(formerOf.values());
+  const ruleBefore = (name: string) => before.get(formerOf.get(name) ?? name)?.meaning;
   return {
-    added: [...after.keys()].filter((name) => !before.has(name)),
+    added: [...after.keys()].filter((name) => ruleBefore(name) === undefined),
     changed: [...after]
-      .filter(([name, rule]) => before.has(name) && !isDeepStrictEqual(rule, before.get(name)))
+      .filter(([name, { meaning }]) => {
+        const known = ruleBefore(name);
+        return known !== undefined && !isDeepStrictEqual(meaning, known);
+      })
       .map(([name]) => name),
-    removed: [...before.keys()].filter((name) => !after.has(name)),
+    removed: [...before.keys()].filter((name) => !after.has(name) && !gone.has(name)),
+    renamed,
   };
 }
 
-function meaningOfRules(files: readonly PolicyFile[]): Map<string, unknown> {
-  const policies = files.map(({ text }) => Policy.parse(parseFile(text).value));
+/** What each rule says, without its name, and the names that it had. The tables that it looks up are part of what it says. */
+function meaningOfRules(files: readonly PolicyFile[]): Map<string, { meaning: unknown; formerly: readonly string[] }> {
+  const tables = new Map(files.filter(({ path }) => isLookupFile(path)).map(({ path, text }) => [path, text]));
+  const policies = files
+    .filter(({ path }) => !isLookupFile(path))
+    .map(({ text }) => Policy.parse(parseFile(text).value));
   return new Map(
-    policies.flatMap(({ id, applies_to, remediation, rules }) =>
-      rules.map((rule) => [`${id}/${rule.id}`, { applies_to, remediation, rule }] as const),
+    policies.flatMap((policy) =>
+      policy.rules.map((one) => {
+        const { applies_to, remediation, managed } = policy;
+        const { id: _, formerly: __, ...rule } = one;
+        const looked_up = tablesOf(one).map((path) => tables.get(path));
+        const meaning = { applies_to, remediation, managed, rule, looked_up };
+        return [`${policy.id}/${one.id}`, { meaning, formerly: formerNames(policy, one) }] as const;
+      }),
     ),
   );
+}
+
+function tablesOf(rule: Rule): string[] {
+  if (!("key" in rule) || rule.fix.missing === "review") return [];
+  return sourcesOf(rule.fix.missing).flatMap(({ lookup }) => lookup?.file ?? []);
 }

@@ -1,7 +1,8 @@
 import type { Resource } from "../inventory/resource.ts";
 import type { PolicySet } from "../policy/load.ts";
 import { judge } from "../policy/judge.ts";
-import type { Tags } from "../tags/tags.ts";
+import type { Surroundings } from "../inventory/surroundings.ts";
+import { tagValue, type Tags } from "../tags/tags.ts";
 import { fits, remainingChanges, sameChanges, valueOrNull, withChanges, withoutChanges } from "./change-tags.ts";
 import { isSame } from "./merge-fixes.ts";
 import { type Action, obstacleOf, type PlanMode, planResource } from "./plan.ts";
@@ -14,6 +15,8 @@ export type Known = {
   readonly stack: string | null;
   /** As last recorded; null: never read. */
   readonly tags: Tags | null;
+  /** What stands around it: as stored, and what the decision read of it as just read anew. */
+  readonly around: Surroundings;
   /** The set of policies that is active; null: none is. */
   readonly policy_set_id: string | null;
   /** The action's findings that are open, and whether an exemption accepts them now. */
@@ -49,9 +52,9 @@ export function endBeforeReading(action: Action, known: Known, judging: Judging)
   }
   const decided = Object.entries(action.decided_on).map(([key, after]) => ({ key, after }));
   const tags = withChanges(withoutChanges(known.tags ?? {}, action.changes), decided);
-  const obstacle = obstacleOf({ resource, stack: known.stack }, known.tags ?? {});
+  const obstacle = obstacleFor(action, resource, known.tags ?? {}, known, judging);
   if (obstacle !== null) return { state: "blocked", note: obstacle };
-  return sameChanges(askedFor(action, resource, tags, judging), action.changes) ? null : noLongerAsked();
+  return sameChanges(askedFor(action, resource, tags, known, judging), action.changes) ? null : noLongerAsked();
 }
 
 /**
@@ -120,15 +123,21 @@ function endBeforeWriting(
 ): End | null {
   const read = Object.entries(action.decided_on).find(([key, value]) => valueOrNull(fresh, key) !== value);
   if (read) return { state: "conflict", note: `${read[0]}, on which the decision rests, was changed since the plan` };
+  const above = action.reads_from.find(({ arn, key, value }) => valueAbove(known.around, arn, key) !== value);
+  if (above)
+    return {
+      state: "conflict",
+      note: `${above.key} of ${above.arn}, where the value comes from, was changed since the plan`,
+    };
   if (resumed) {
     const end = endBeforeReading(action, { ...known, tags: fresh }, judging);
     if (end) return end;
   }
   const { resource } = known;
   if (resource === null) return { state: "skipped", note: "the resource is gone" };
-  const obstacle = obstacleOf({ resource, stack: known.stack }, fresh);
+  const obstacle = obstacleFor(action, resource, fresh, known, judging);
   if (obstacle !== null) return { state: "blocked", note: obstacle };
-  if (resumed || sameChanges(askedFor(action, resource, fresh, judging), remaining)) return null;
+  if (resumed || sameChanges(askedFor(action, resource, fresh, known, judging), remaining)) return null;
   // Some key is already as planned, and that changed what the rules ask for: someone did half of it, in another way.
   if (remaining.length < action.changes.length) {
     return { state: "conflict", note: "someone else made part of the change since the plan" };
@@ -137,12 +146,36 @@ function endBeforeWriting(
 }
 
 /** What the active rules behind an action ask for, on these tags. */
-function askedFor(action: Action, resource: Resource, tags: Tags, { set, mode, now }: Judging): readonly TagChange[] {
-  const violations = judge(set, resource, tags, now).violations;
+function askedFor(
+  action: Action,
+  resource: Resource,
+  tags: Tags,
+  { around }: Pick<Known, "around">,
+  { set, mode, now }: Judging,
+): readonly TagChange[] {
+  const violations = judge(set, { resource, tags, now, around }).violations;
   const findings = action.reasons.filter((reason) => violations.some((violation) => isSame(violation, reason)));
-  const draft = planResource(set, { resource, tags, unread: null, stack: null, findings }, { mode, now });
+  const plannable = { resource, tags, unread: null, stack: null, around, findings };
+  const draft = planResource(set, plannable, { mode, now });
   // Whether there is room is another question, with another answer.
   return [...draft.actions, ...draft.blocked].flatMap(({ changes }) => changes);
+}
+
+function obstacleFor(
+  action: Action,
+  resource: Resource,
+  tags: Tags,
+  { stack, around }: Known,
+  { set, now }: Judging,
+): string | null {
+  const policies = action.reasons.map(({ policy_id }) => policy_id);
+  return obstacleOf(set, { resource, tags, now, around }, stack, policies);
+}
+
+/** What a resource above the changed one has; null: no such key, or no such resource any longer. */
+function valueAbove({ lineage }: Surroundings, arn: string, key: string): string | null {
+  const ancestor = lineage.ancestors.find((one) => one.arn === arn);
+  return (ancestor?.tags && tagValue(ancestor.tags, key)) ?? null;
 }
 
 function noLongerAsked(): End {

@@ -3,7 +3,9 @@ import type { Database } from "../db/client.ts";
 import { exemptions, findings } from "../findings/schema.ts";
 import type { Resource, Target } from "../inventory/resource.ts";
 import type { ResourceType } from "../inventory/resource-types.ts";
+import { loadSurroundings, type Wanted } from "../inventory/db/surroundings.ts";
 import { resources } from "../inventory/schema.ts";
+import { NOT_LOOKED_UP } from "../inventory/surroundings.ts";
 import { policy_sets } from "../policy/schema.ts";
 import type { Known } from "./decide.ts";
 import type { PlannableResource } from "./plan.ts";
@@ -37,11 +39,12 @@ function toPlan(database: Database, now: Date): SQL | undefined {
   return and(eq(findings.state, "open"), sql`not ${accepted(database, now)}`);
 }
 
-/** Every resource that is not gone and has open findings nobody exempted, page by page, with all of those. */
+/** Every resource that is not gone and has open findings nobody exempted, page by page, with all of those, and with what is wanted of its surroundings. */
 export async function* loadPlannable(
   database: Database,
   scope: PlanScope,
   now: Date,
+  wanted: Wanted,
 ): AsyncGenerator<PlannableResource[]> {
   const inScope = and(
     isNull(resources.gone_at),
@@ -85,11 +88,13 @@ export async function* loadPlannable(
       )
       .orderBy(asc(findings.id));
     const byArn = Map.groupBy(found, ({ arn }) => arn);
+    const around = await loadSurroundings(database, rows, wanted);
     yield rows.map((row) => ({
       resource: toResource(row),
       tags: row.tags,
       unread: row.reading_error?.name ?? null,
       stack: row.stack,
+      around: around.get(row.arn) ?? NOT_LOOKED_UP,
       findings: (byArn.get(row.arn) ?? []).map(({ reason }) => reason),
     }));
     last = rows.at(-1)?.arn ?? last;
@@ -102,6 +107,7 @@ export async function loadKnown(
   database: Database,
   action: { readonly arn: string; readonly reasons: readonly Reason[] },
   now: Date,
+  wanted: Wanted,
 ): Promise<Known> {
   const [row] = await database
     .select()
@@ -124,6 +130,7 @@ export async function loadKnown(
     resource: row ? toResource(row) : null,
     stack: row?.stack ?? null,
     tags: row?.tags ?? null,
+    around: (row && (await loadSurroundings(database, [row], wanted)).get(row.arn)) ?? NOT_LOOKED_UP,
     policy_set_id: active?.id ?? null,
     open: new Map(open.map(({ id, exempt }) => [id, { exempt }])),
   };

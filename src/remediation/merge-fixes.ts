@@ -1,7 +1,7 @@
-import type { Resource } from "../inventory/resource.ts";
 import { fixFor, type Fix } from "../policy/fix.ts";
 import { judge } from "../policy/judge.ts";
 import type { PolicySet } from "../policy/load.ts";
+import type { Subject } from "../policy/subject.ts";
 import type { Violation } from "../policy/verdict.ts";
 import { isReserved } from "../tags/limits.ts";
 import type { Tags } from "../tags/tags.ts";
@@ -15,24 +15,14 @@ export type Candidate = { readonly finding: Reason; readonly fix: Extract<Fix, {
 type ToPerson = (finding: Reason, reason: string) => void;
 
 /** What a resource is judged with. */
-type World = {
-  readonly set: PolicySet;
-  readonly resource: Resource;
-  readonly tags: Tags;
-  readonly now: Date;
-};
+type World = { readonly set: PolicySet; readonly subject: Subject };
 
 /** The change that each finding's rule asks for; what needs a person is told, what a policy does not repair is left out. */
-export function candidatesOf(
-  set: PolicySet,
-  resource: Resource,
-  tags: Tags,
-  findings: readonly Reason[],
-  toPerson: ToPerson,
-): Candidate[] {
+export function candidatesOf({ set, subject }: World, findings: readonly Reason[], toPerson: ToPerson): Candidate[] {
+  const { tags } = subject;
   const candidates: Candidate[] = [];
   for (const finding of findings) {
-    const fix = fixFor(set, finding, resource, tags);
+    const fix = fixFor(set, finding, subject);
     if (fix.kind === "review") toPerson(finding, fix.reason);
     if (fix.kind !== "change") continue;
     const changes = fix.changes.filter(({ key, after }) => valueOrNull(tags, key) !== after);
@@ -63,7 +53,7 @@ export function dropDisputed(candidates: readonly Candidate[], toPerson: ToPerso
 
 /** Leaves out fixes that would no longer be asked for once the others are made: the next plan sees them in a new light. */
 export function dropDependent(world: World, candidates: readonly Candidate[], toPerson: ToPerson): Candidate[] {
-  const { set, resource, tags, now } = world;
+  const { set, subject } = world;
   return candidates.filter((candidate) => {
     const { finding, fix } = candidate;
     const own = new Set(fix.changes.map(({ key }) => key));
@@ -73,9 +63,9 @@ export function dropDependent(world: World, candidates: readonly Candidate[], to
       .filter(({ key }) => !own.has(key));
     const moved = others.find(({ key }) => fix.reads.includes(key));
     if (!moved) return true;
-    const after = withChanges(tags, others);
-    const still = judge(set, resource, after, now).violations.some((violation) => isSame(violation, finding));
-    const again = still ? fixFor(set, finding, resource, after) : null;
+    const after = { ...subject, tags: withChanges(subject.tags, others) };
+    const still = judge(set, after).violations.some((violation) => isSame(violation, finding));
+    const again = still ? fixFor(set, finding, after) : null;
     if (again?.kind === "change" && sameChanges(again.changes, fix.changes)) return true;
     toPerson(finding, `it depends on ${moved.key}, which another rule changes: plan again after that`);
     return false;
@@ -84,12 +74,12 @@ export function dropDependent(world: World, candidates: readonly Candidate[], to
 
 /** Leaves out fixes whose result some rule refuses: a value that is not allowed, a key that is needed or must not be. */
 export function dropRefused(world: World, candidates: readonly Candidate[], toPerson: ToPerson): Candidate[] {
-  const { set, resource, tags, now } = world;
-  const before = judge(set, resource, tags, now).violations;
+  const { set, subject } = world;
+  const before = judge(set, subject).violations;
   let kept = [...candidates];
   for (;;) {
     const changes = kept.flatMap(({ fix }) => fix.changes);
-    const after = judge(set, resource, withChanges(tags, changes), now).violations;
+    const after = judge(set, { ...subject, tags: withChanges(subject.tags, changes) }).violations;
     const refusal = after
       .map((violation) => ({ violation, keys: refusedKeys(violation, before, changes) }))
       .find(({ keys }) => keys.length > 0);

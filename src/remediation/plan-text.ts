@@ -18,9 +18,17 @@ export type TextOptions = {
 /** Which keys hold values that some rule marks `sensitive: true`. */
 export function sensitiveKeys(set: PolicySet): (key: string) => boolean {
   const rules = set.policies.flatMap((policy) => policy.rules).filter((rule) => rule.sensitive);
-  const keys = new Set(rules.flatMap((rule) => (rule.about === "key" ? [rule.key, ...rule.aliases] : [])));
+  const keys = new Set(
+    rules.flatMap((rule) => {
+      if (rule.about === "key") return [rule.key, ...rule.aliases];
+      return rule.about === "assert" ? rule.condition.tag_keys : [];
+    }),
+  );
+  const folded = new Set(
+    rules.flatMap((rule) => (rule.about === "key" && rule.any_case ? [rule.key.toLowerCase()] : [])),
+  );
   const patterns = rules.flatMap((rule) => (rule.about === "forbidden" ? [rule.forbids] : []));
-  return (key) => keys.has(key) || patterns.some((forbids) => forbids(key));
+  return (key) => keys.has(key) || folded.has(key.toLowerCase()) || patterns.some((forbids) => forbids(key));
 }
 
 /** The changes with values masked where they are sensitive; null, for absent, stays. */

@@ -1,7 +1,11 @@
 import { createHash } from "node:crypto";
 import type { Resource } from "../inventory/resource.ts";
 import { RESOURCE_TYPE_NAMES } from "../inventory/resource-types.ts";
+import type { Surroundings } from "../inventory/surroundings.ts";
+import type { ReadFrom } from "../policy/derive.ts";
+import { managedBy } from "../policy/fix.ts";
 import type { PolicySet } from "../policy/load.ts";
+import type { Subject } from "../policy/subject.ts";
 import { hashTags } from "../tags/hash-tags.ts";
 import { isReserved } from "../tags/limits.ts";
 import { stackOf } from "../tags/stack.ts";
@@ -19,6 +23,8 @@ export type PlannableResource = {
   readonly unread: string | null;
   /** The CloudFormation stack that was ever seen to manage it. */
   readonly stack: string | null;
+  /** What stands around it, as stored. */
+  readonly around: Surroundings;
   readonly findings: readonly Reason[];
 };
 
@@ -26,6 +32,9 @@ export type PlannableResource = {
 export type Action = Pick<Resource, "account_id" | "region" | "type" | "arn"> & {
   readonly changes: readonly TagChange[];
   readonly decided_on: Readonly<Record<string, string | null>>;
+  /** Tags of resources above it on which the decision rests, and where values come from, in words. */
+  readonly reads_from: readonly ReadFrom[];
+  readonly origins: Readonly<Record<string, string>>;
   readonly tags_hash: string;
   readonly reasons: readonly Reason[];
   readonly protected: boolean;
@@ -78,7 +87,7 @@ export async function planChanges(
 
 /** Plans one resource: the fixes of all its findings merged into at most one action; what cannot be is blocked or for a person. */
 export function planResource(set: PolicySet, plannable: PlannableResource, options: PlanOptions): Draft {
-  const { resource, tags, unread, findings } = plannable;
+  const { resource, tags, unread, around, findings } = plannable;
   const { mode, now, selected = () => true } = options;
   const review: Review[] = [];
   const toPerson = (finding: Reason, reason: string) => {
@@ -89,16 +98,17 @@ export function planResource(set: PolicySet, plannable: PlannableResource, optio
     return { actions: [], blocked: [], review };
   }
 
-  const all = dropDisputed(candidatesOf(set, resource, tags, findings, toPerson), toPerson);
+  const world = { set, subject: { resource, tags, now, around } };
+  const all = dropDisputed(candidatesOf(world, findings, toPerson), toPerson);
   const wanted = all.filter(
     ({ finding, fix }) => selected(resource, finding) && (mode === "plan" || (fix.auto && !fix.protected)),
   );
-  const world = { set, resource, tags, now };
   const agreed = dropRefused(world, dropDependent(world, wanted, toPerson), toPerson);
   const kept = dropLosing(tags, agreed, all, toPerson);
   if (kept.length === 0) return { actions: [], blocked: [], review };
 
-  const obstacle = obstacleOf(plannable, tags);
+  const policies = kept.map(({ finding }) => finding.policy_id);
+  const obstacle = obstacleOf(set, world.subject, plannable.stack, policies);
   if (obstacle) return { actions: [], blocked: [{ ...toAction(resource, tags, kept), note: obstacle }], review };
 
   const { fitting, crowded } = makeRoom(tags, kept);
@@ -113,11 +123,12 @@ export function planResource(set: PolicySet, plannable: PlannableResource, optio
 export function planHash(actions: readonly Action[]): string {
   const hash = createHash("sha256");
   for (const action of actions) {
-    const { account_id, region, type, arn, changes, decided_on, tags_hash, reasons } = action;
+    const { account_id, region, type, arn, changes, decided_on, reads_from, tags_hash, reasons } = action;
     const canonical = [
       [account_id, region, type, arn, tags_hash, action.protected],
       changes.map(({ key, before, after }) => [key, before, after]).sort(byFirst),
       Object.entries(decided_on).sort(byFirst),
+      reads_from.map(({ arn, key, value }) => [`${arn} ${key}`, value]).sort(byFirst),
       reasons.map((r) => [r.finding_id, r.policy_id, r.rule_id, r.key, r.kind]).sort(byFirst),
     ];
     hash.update(`${JSON.stringify(canonical)}\n`);
@@ -125,14 +136,23 @@ export function planHash(actions: readonly Action[]): string {
   return hash.digest("hex");
 }
 
-/** Why this resource may not be changed whatever the rules say; null: it may. */
-export function obstacleOf(plannable: Pick<PlannableResource, "resource" | "stack">, tags: Tags): string | null {
-  const stack = plannable.stack ?? stackOf(tags);
+/**
+ * Why a resource may not be changed whatever the rules say; null: it may. `seen_stack`: the stack that was ever seen to manage
+ * it; `policy_ids`: the policies that ask for the change, which may say by themselves what is managed elsewhere.
+ */
+export function obstacleOf(
+  set: PolicySet,
+  subject: Subject,
+  seen_stack: string | null,
+  policy_ids: readonly string[],
+): string | null {
+  const stack = seen_stack ?? stackOf(subject.tags);
   if (stack !== null) {
     return `CloudFormation stack ${stack} manages it: change the tags in its template, and mind that this may replace the resource`;
   }
-  const { status } = plannable.resource;
-  return status.toUpperCase().startsWith("DELETE") ? `it is being deleted (${status})` : null;
+  const { status } = subject.resource;
+  if (status.toUpperCase().startsWith("DELETE")) return `it is being deleted (${status})`;
+  return managedBy(set, policy_ids, subject);
 }
 
 /** Drops fixes that add keys, last first, until at most 50 user tags would remain. */
@@ -164,10 +184,21 @@ function toAction(resource: Resource, tags: Tags, candidates: readonly Candidate
     ...placeOf(resource),
     changes,
     decided_on,
+    reads_from: candidates.flatMap(({ fix }) => fix.reads_from),
+    origins: originsOf(candidates),
     tags_hash: hashTags(tags),
     reasons: candidates.map(({ finding }) => finding).sort((a, b) => (a.finding_id < b.finding_id ? -1 : 1)),
     protected: candidates.some(({ fix }) => fix.protected),
   };
+}
+
+/** Where the value of a key comes from, for those that no policy names outright. */
+function originsOf(candidates: readonly Candidate[]): Record<string, string> {
+  const origins: Record<string, string> = Object.create(null);
+  for (const { fix } of candidates) {
+    for (const { key, after } of fix.changes) if (after !== null && fix.from !== null) origins[key] = fix.from;
+  }
+  return origins;
 }
 
 /** All changes, each key once, sorted by key. Disputed keys were dropped before, so equal keys have equal values. */

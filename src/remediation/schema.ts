@@ -1,5 +1,6 @@
 import { boolean, index, integer, jsonb, pgTable, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
 import type { ResourceType } from "../inventory/resource-types.ts";
+import type { ReadFrom } from "../policy/derive.ts";
 import type { FindingKind } from "../policy/verdict.ts";
 
 const instant = () => timestamp({ withTimezone: true });
@@ -92,6 +93,10 @@ export const plan_actions = pgTable(
     changes: jsonb().$type<TagChange[]>().notNull(),
     /** Keys that the decision read without changing them, with their values; null: absent. */
     decided_on: jsonb().$type<Record<string, string | null>>().notNull(),
+    /** Tags of resources above it on which the decision rests: read anew before the change is made. */
+    reads_from: jsonb().$type<ReadFrom[]>().notNull(),
+    /** Where the value of a key comes from, in words, for those that no policy names outright. */
+    origins: jsonb().$type<Record<string, string>>().notNull(),
     /** SHA-256, hex, of the user tags that it was decided on. */
     tags_hash: text().notNull(),
     /** The findings it means to resolve, with the rule that asks for it. */

@@ -77,6 +77,8 @@ export async function createPlan(
           arn,
           changes: [...action.changes],
           decided_on,
+          reads_from: [...action.reads_from],
+          origins: { ...action.origins },
           tags_hash,
           reasons: [...action.reasons],
           protected: action.protected,

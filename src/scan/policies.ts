@@ -47,13 +47,14 @@ export async function useSet(
 
 /** Which rules come, change and go, a line each. */
 export function describeDifference(current: PolicySet, next: PolicySet): string {
-  const { added, changed, removed } = compareSets(current, next);
+  const { added, changed, removed, renamed } = compareSets(current, next);
   const lines = [
+    ...renamed.map(({ from, to }) => `  ${from} → ${to}`),
     ...added.map((name) => `  + ${name}`),
     ...changed.map((name) => `  ~ ${name}`),
     ...removed.map((name) => `  - ${name}`),
   ];
-  return lines.length > 0 ? lines.join("\n") : "  (titles, owners or fixes only)";
+  return lines.length > 0 ? lines.join("\n") : "  (titles, owners or files only)";
 }
 
 /** What activation would open and close among the stored resources, in one line. */

@@ -2,6 +2,8 @@ import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Database, OpenDatabase } from "../../src/db/client.ts";
 import { activateSet, previewActivation } from "../../src/findings/activate.ts";
+import { findingId } from "../../src/findings/identity.ts";
+import { findings, held_closures } from "../../src/findings/schema.ts";
 import { resources } from "../../src/inventory/schema.ts";
 import { compilePolicies } from "../../src/policy/load.ts";
 import { policy_rules, policy_sets } from "../../src/policy/schema.ts";
@@ -15,6 +17,7 @@ import {
   LIMITS,
   gone,
   OWNER,
+  policyFiles,
   policySet,
   read,
   resourceOf,
@@ -23,6 +26,7 @@ import {
   snapshot,
   START,
   story,
+  UNIT,
   unread,
 } from "./world.ts";
 
@@ -32,7 +36,12 @@ const LOOSE = policySet(OWNER, ENV.replace("values: [dev, prod]", "values: [dev,
 describe("which rules come, change and go", () => {
   test("are named, in order", () => {
     const next = policySet("{id: env, key: Env, required: true}", "{id: team, key: Team, required: true}");
-    expect(compareSets(SET, next)).toEqual({ added: ["p/team"], changed: ["p/env"], removed: ["p/owner"] });
+    expect(compareSets(SET, next)).toEqual({
+      added: ["p/team"],
+      changed: ["p/env"],
+      removed: ["p/owner"],
+      renamed: [],
+    });
   });
 
   test("a default said aloud, a title and an owner are no change; a scope is one", () => {
@@ -44,9 +53,32 @@ describe("which rules come, change and go", () => {
       added: [],
       changed: [],
       removed: [],
+      renamed: [],
     });
     const scoped = SET.files[0]!.text.replace("rules:", "applies_to: {types: [campaign]}\nrules:");
     expect(compareSets(SET, compilePolicies([{ path: "p.yaml", text: scoped }])).changed).toEqual(["p/owner", "p/env"]);
+  });
+
+  test("a rule with a former name is the same rule, and has changed only if it says something else", () => {
+    const renamed = policySet(ENV.replace("id: env", "id: stage, formerly: [env]"), OWNER);
+    const from = { from: "p/env", to: "p/stage" };
+    expect(compareSets(SET, renamed)).toEqual({ added: [], changed: [], removed: [], renamed: [from] });
+    const stricter = policySet(ENV.replace("id: env", "id: stage, formerly: [env]").replace("dev, prod", "dev"), OWNER);
+    expect(compareSets(SET, stricter)).toEqual({ added: [], changed: ["p/stage"], removed: [], renamed: [from] });
+    const policy = compilePolicies([
+      { path: "q.yaml", text: SET.files[0]!.text.replace("id: p\n", "id: q\nformerly: [p]\n") },
+    ]);
+    expect(compareSets(SET, policy).renamed).toEqual([
+      { from: "p/owner", to: "q/owner" },
+      { from: "p/env", to: "q/env" },
+    ]);
+  });
+
+  test("a table that a rule looks up is part of what it says", () => {
+    const look =
+      "{id: owner, key: Owner, required: true, fix: {missing: {lookup: {file: t.csv, by: name, column: o}}}}";
+    const withTable = (text: string) => ({ files: [...policyFiles(look, ENV), { path: "t.csv", text }] });
+    expect(compareSets(withTable("name,o\na,b\n"), withTable("name,o\na,c\n")).changed).toEqual(["p/owner"]);
   });
 });
 
@@ -160,6 +192,98 @@ describeOnBoth("on %s", (kind) => {
       ["old", "judged"],
       ["web", "unknown"],
     ]);
+  });
+
+  describe("a rule that has another name", () => {
+    const RENAMED = policySet(OWNER, ENV.replace("id: env", "id: stage, formerly: [env]"));
+
+    test("keeps its findings, open and resolved, with their history and what waits to be closed", async () => {
+      await activateSet(database, SET, "me", START);
+      await scan(database, [read(web, { Owner: "a", Env: "qa" }), read(resourceOf("shop"), { Owner: "a" })]);
+      await scan(database, [read(web, { Owner: "a", Env: "dev" }), read(resourceOf("shop"), { Owner: "a" })], {
+        at: after(1),
+      });
+      const before = await findingsByName(database);
+      const waiting = before["shop/env"]!;
+      await database.insert(held_closures).values({
+        ...UNIT,
+        scan_id: waiting.last_scan_id!,
+        finding_id: waiting.id,
+        resolution: "fixed_observed",
+        held_at: START,
+      });
+      expect(await activateSet(database, RENAMED, "me", after(2))).toMatchObject({
+        renamed: 2,
+        opened: 0,
+        reopened: 0,
+        resolved: 0,
+        changed: 0,
+      });
+      const now = await findingsByName(database);
+      for (const [name, former] of [
+        ["web/stage", "web/env"],
+        ["shop/stage", "shop/env"],
+      ] as const) {
+        const { id, policy_id, rule_id, ...rest } = now[name]!;
+        const { id: _, policy_id: __, rule_id: ___, ...restBefore } = before[former]!;
+        expect(rest).toEqual(restBefore);
+        expect(id).toBe(findingId(now[name]!));
+        expect([policy_id, rule_id]).toEqual(["p", "stage"]);
+      }
+      expect(Object.keys(now)).toHaveLength(2);
+      const ids = new Set(Object.values(now).map(({ id }) => id));
+      expect((await events(database)).every(({ finding_id }) => ids.has(finding_id))).toBe(true);
+      expect(await database.select().from(held_closures)).toMatchObject([{ finding_id: now["shop/stage"]!.id }]);
+    });
+
+    test("the next scan goes on with them", async () => {
+      await activateSet(database, SET, "me", START);
+      const world = [read(web, { Owner: "a", Env: "qa" })];
+      await scan(database, world);
+      await activateSet(database, RENAMED, "me", after(1));
+      const before = await snapshot(database);
+      await scan(database, world, { at: after(2), set: RENAMED });
+      expect(await snapshot(database)).toBe(before);
+    });
+
+    test("a preview does not take them for closed and opened", async () => {
+      await activateSet(database, SET, "me", START);
+      await scan(database, [read(web, { Owner: "a", Env: "qa" })]);
+      expect(await previewActivation(database, RENAMED, LIMITS.mass_close, after(1))).toMatchObject({
+        opens: 0,
+        closes: 0,
+      });
+    });
+
+    test("a whole policy that has another name keeps those of all its rules", async () => {
+      const text = SET.files[0]!.text.replace("id: p\n", "id: q\nformerly: [p]\n");
+      await activateSet(database, SET, "me", START);
+      await scan(database, [read(web, {})]);
+      await activateSet(database, compilePolicies([{ path: "q.yaml", text }]), "me", after(1));
+      expect(
+        (await database.select().from(findings))
+          .map(({ policy_id, rule_id, state }) => [policy_id, rule_id, state])
+          .toSorted(),
+      ).toEqual([
+        ["q", "env", "open"],
+        ["q", "owner", "open"],
+      ]);
+      expect(await story(database)).toEqual(["opened/observed", "opened/observed"]);
+    });
+
+    test("what the new name found already stays, and the former one closes", async () => {
+      const q = (head: string) => ({ path: "q.yaml", text: `version: 1\nid: q\n${head}rules: [${ENV}]\n` });
+      const both = compilePolicies([...policySet(ENV).files, q("")]);
+      await activateSet(database, both, "me", START);
+      await scan(database, [read(web, {})], { set: both });
+      const merged = compilePolicies([q("formerly: [p]\n")]);
+      expect(await activateSet(database, merged, "me", after(1))).toMatchObject({ renamed: 0, resolved: 1 });
+      const rows = await database.select().from(findings).orderBy(findings.policy_id);
+      expect(rows).toMatchObject([
+        { policy_id: "p", state: "resolved", resolution: "rule_removed" },
+        { policy_id: "q", state: "open", opened_at: START },
+      ]);
+    });
   });
 
   test("an inventory larger than a batch is judged whole", { timeout: 60_000 }, async () => {

@@ -6,7 +6,7 @@ import { type JudgedObservation, UnitRecorder, type UnitSummary } from "../../sr
 import type { Observation, Resource, Unit, UnitOutcome } from "../../src/inventory/resource.ts";
 import { resources, scans } from "../../src/inventory/schema.ts";
 import { judge } from "../../src/policy/judge.ts";
-import { compilePolicies, type PolicySet } from "../../src/policy/load.ts";
+import { compilePolicies, type PolicyFile, type PolicySet } from "../../src/policy/load.ts";
 import type { Tags } from "../../src/tags/tags.ts";
 
 export const UNIT: Unit = { partition: "aws", account_id: "111122223333", region: "eu-west-1", type: "campaign" };
@@ -16,8 +16,12 @@ const HOUR = 3_600_000;
 
 /** A policy with the rules given as YAML list items. */
 export function policySet(...rules: string[]): PolicySet {
+  return compilePolicies(policyFiles(...rules));
+}
+
+export function policyFiles(...rules: string[]): PolicyFile[] {
   const text = ["version: 1", "id: p", "title: Tags", "rules:", ...rules.map((rule) => `  - ${rule}`)].join("\n");
-  return compilePolicies([{ path: "p.yaml", text }]);
+  return [{ path: "p.yaml", text }];
 }
 
 export const OWNER = "{id: owner, key: Owner, required: true, severity: high}";
@@ -60,7 +64,9 @@ export const unread = (resource: Resource, name = "AccessDeniedException", messa
 
 export function judged(observation: Observation, set: PolicySet = SET, now = START): JudgedObservation {
   const judgement =
-    observation.outcome === "read" ? judge(set, observation.resource, observation.reading.tags, now) : null;
+    observation.outcome === "read"
+      ? judge(set, { resource: observation.resource, tags: observation.reading.tags, now })
+      : null;
   return { observation, judgement };
 }
 

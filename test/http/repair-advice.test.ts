@@ -24,6 +24,8 @@ rules:
   },
 ]);
 
+const NOW = new Date("2026-03-02T12:00:00Z");
+
 const ARN = "arn:aws:personalize:us-east-1:111122223333:campaign/it's $HOME";
 const resource = (changes: Partial<ResourceRow> = {}) =>
   ({
@@ -58,7 +60,7 @@ function words(command: string): string[] {
 }
 
 test("a known value comes as a command that a shell reads as it is meant", () => {
-  const advice = advise(SET, finding(), resource());
+  const advice = advise(SET, finding(), resource(), NOW);
   expect(advice?.note).toBeNull();
   expect(words(advice!.commands[0]!)).toEqual([
     "personalize",
@@ -73,13 +75,13 @@ test("a known value comes as a command that a shell reads as it is meant", () =>
 });
 
 test("a rename writes first, then removes", () => {
-  const advice = advise(SET, finding({ kind: "variant" }), resource({ tags: { costcenter: "a b" } }));
+  const advice = advise(SET, finding({ kind: "variant" }), resource({ tags: { costcenter: "a b" } }), NOW);
   expect(advice?.commands.map((command) => words(command)[1])).toEqual(["tag-resource", "untag-resource"]);
   expect(words(advice!.commands[1]!).at(-1)).toBe('["costcenter"]');
 });
 
 test("no command where a person has to choose, a stack manages it, a value is masked, or tags were never read", () => {
-  const none = (f: Partial<FindingRow>, r: Partial<ResourceRow>) => advise(SET, finding(f), resource(r));
+  const none = (f: Partial<FindingRow>, r: Partial<ResourceRow>) => advise(SET, finding(f), resource(r), NOW);
   expect(none({ rule_id: "owner", key: "Owner" }, {})).toMatchObject({
     commands: [],
     note: expect.stringContaining("A person has to choose"),

@@ -1,7 +1,10 @@
+import type { Ancestor } from "../../src/inventory/lineage.ts";
 import type { Resource } from "../../src/inventory/resource.ts";
+import type { Surroundings } from "../../src/inventory/surroundings.ts";
 import { judge } from "../../src/policy/judge.ts";
 import { fixFor, type Fix } from "../../src/policy/fix.ts";
 import { compilePolicies, PolicyError, type PolicySet } from "../../src/policy/load.ts";
+import type { Subject } from "../../src/policy/subject.ts";
 import type { Judgement } from "../../src/policy/verdict.ts";
 import { tagsFrom, type Tags } from "../../src/tags/tags.ts";
 
@@ -29,15 +32,46 @@ export function policy(rules: readonly string[], head: readonly string[] = []): 
   return compilePolicies([{ path: "p.yaml", text }]);
 }
 
+/** Surroundings of which everything is known, nearest ancestor first; `tags` null: an ancestor that could not be read. */
+export function around(
+  ancestors: readonly Pick<Ancestor, "type" | "name" | "tags">[],
+  account?: { readonly name: string; readonly tags: Tags },
+): Surroundings {
+  return {
+    lineage: {
+      known: true,
+      ancestors: ancestors.map(({ type, name, tags }) => ({
+        arn: `arn:aws:personalize:us-east-1:111122223333:${type}/${name}`,
+        type,
+        name,
+        tags,
+        unread: tags === null ? "AccessDeniedException" : null,
+      })),
+    },
+    account: account ? { known: true, ...account } : { known: false, reason: "its account was not looked up" },
+  };
+}
+
+/** A campaign with these tags, now; with nothing around it, unless told otherwise. */
+export function subject(tags: Tags, on = resource(), around?: Surroundings): Subject {
+  return { resource: on, tags, now: NOW, ...(around && { around }) };
+}
+
 /** `rule key kind` of every violation. */
 export function found(judgement: Judgement): string[] {
   return judgement.violations.map(({ rule_id, key, kind }) => [rule_id, key, kind].filter(Boolean).join(" "));
 }
 
 /** What is found and what is asked for, of a set with one rule, for one resource. */
-export function judgeAndFix(set: PolicySet, tags: Tags, on = resource()): { found: string[]; fixes: Fix[] } {
-  const judgement = judge(set, on, tags, NOW);
-  return { found: found(judgement), fixes: judgement.violations.map((violation) => fixFor(set, violation, on, tags)) };
+export function judgeAndFix(
+  set: PolicySet,
+  tags: Tags,
+  on = resource(),
+  around?: Surroundings,
+): { found: string[]; fixes: Fix[] } {
+  const judged = subject(tags, on, around);
+  const judgement = judge(set, judged);
+  return { found: found(judgement), fixes: judgement.violations.map((violation) => fixFor(set, violation, judged)) };
 }
 
 /** The tags after the changes of a fix. */

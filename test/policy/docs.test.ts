@@ -76,18 +76,6 @@ describe("what docs/policies.md says", () => {
     },
   );
 
-  test("what is not yet there is refused as such", () => {
-    const policies = [
-      "version: 1\nid: p\napplies_to: {where: 'true'}\nrules: [{id: r, max_tags: 1}]\n",
-      "version: 1\nid: p\nrules: [{id: r, key: K, required: \"tags.A == 'b'\"}]\n",
-      "version: 1\nid: p\nrules: [{id: r, assert: 'true'}]\n",
-      "version: 1\nid: p\nmanaged: 'true'\nrules: [{id: r, max_tags: 1}]\n",
-      "version: 1\nid: p\nrules: [{id: r, key: K, required: true, fix: {missing: {inherit: true}}}]\n",
-    ];
-    for (const text of policies)
-      expect(problemsOf(text)).toEqual([expect.stringContaining("not supported by this version yet")]);
-  });
-
   test("the error that it shows is the error that there is", () => {
     expect(problemsOf("version: 1\nid: p\n\nrule: []\n")).toContain(
       "a.yaml:4:1: unknown field `rule`. Did you mean `rules`?",

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { fixFor, ruleOf, type Fix } from "../../src/policy/fix.ts";
 import type { Tags } from "../../src/tags/tags.ts";
-import { judgeAndFix, policy, resource } from "./build.ts";
+import { judgeAndFix, policy, resource, subject } from "./build.ts";
 
 const COST_CENTER =
   "{id: r, key: CostCenter, aliases: [cost-center, costcenter], required: true, pattern: 'CC-\\d+', fix: {variant: rename, missing: {value: CC-0}, invalid: {map: {'17': CC-17, '': CC-0}}}}";
@@ -133,7 +133,7 @@ describe("a violation that is not there any more is for a person, with the reaso
   const set = policy([COST_CENTER], ["applies_to: {types: [campaign]}"]);
   const violation = { policy_id: "p", rule_id: "r", key: "CostCenter", kind: "missing" as const };
   const gone = (changes: object, tags: Tags = {}, on = resource()) => {
-    const fix = fixFor(set, { ...violation, ...changes }, on, tags);
+    const fix = fixFor(set, { ...violation, ...changes }, subject(tags, on));
     return fix.kind === "review" ? fix.reason : fix.kind;
   };
 

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { judge } from "../../src/policy/judge.ts";
 import { fixFor } from "../../src/policy/fix.ts";
 import { compilePolicies, PolicyError } from "../../src/policy/load.ts";
-import { NOW, resource } from "./build.ts";
+import { subject } from "./build.ts";
 
 const SEEDS = ["cost-allocation", "environment", "hygiene"].map((name) =>
   readFileSync(new URL(`../../policies/${name}.yaml`, import.meta.url), "utf8"),
@@ -100,8 +100,8 @@ test("whatever a file says: a set that judges, or its problems with their places
     const text = mutate(SEEDS[round % SEEDS.length] ?? "", next);
     try {
       const set = compilePolicies([{ path: "p.yaml", text }]);
-      const { violations } = judge(set, resource(), TAGS, NOW);
-      for (const violation of violations) fixFor(set, violation, resource(), TAGS);
+      const { violations } = judge(set, subject(TAGS));
+      for (const violation of violations) fixFor(set, violation, subject(TAGS));
       ends.set += 1;
     } catch (error) {
       if (!(error instanceof PolicyError)) throw new Error(`not a PolicyError for:\n${text}`, { cause: error });

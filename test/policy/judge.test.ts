@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { judge } from "../../src/policy/judge.ts";
 import { compilePolicies } from "../../src/policy/load.ts";
 import { tagsFrom, type Tags } from "../../src/tags/tags.ts";
-import { found, NOW, policy, resource } from "./build.ts";
+import { found, policy, resource, subject } from "./build.ts";
 
 const REQUIRED = "{id: r, key: CostCenter, required: true}";
 const ALIASES = "{id: r, key: CostCenter, required: true, aliases: [cost-center, costcenter]}";
@@ -61,7 +61,7 @@ describe("one rule on one resource", () => {
     ],
   ];
   test.each(cases)("%s", (_, rule, tags, expected) => {
-    const judgement = judge(policy([rule]), resource(), tags, NOW);
+    const judgement = judge(policy([rule]), subject(tags, resource()));
     expect(found(judgement)).toEqual(expected);
     expect(judgement).toMatchObject({ rules: 1, unknowns: [] });
   });
@@ -98,7 +98,7 @@ describe("a well-known format", () => {
     ["number", ["0", "-1", "+3.50", "007"], ["", "1e5", "1.", ".5", "1 000", "Infinity"]],
   ])("%s", (format, good, bad) => {
     const set = policy([`{id: r, key: K, format: ${format}}`]);
-    const passes = (value: string) => judge(set, resource(), { K: value }, NOW).violations.length === 0;
+    const passes = (value: string) => judge(set, subject({ K: value }, resource())).violations.length === 0;
     expect(good.filter((value) => !passes(value))).toEqual([]);
     expect(bad.filter(passes)).toEqual([]);
   });
@@ -128,14 +128,14 @@ describe("which resources a policy is about", () => {
     ["what failed to be made is still there", [], { status: "CREATE FAILED" }, 1],
   ];
   test.each(cases)("%s", (_, head, on, rules) => {
-    const judgement = judge(policy(RULE, head), resource(on), {}, NOW);
+    const judgement = judge(policy(RULE, head), subject({}, resource(on)));
     expect(judgement.rules).toBe(rules);
     expect(judgement.violations).toHaveLength(rules);
   });
 
   test("a resource under no rule has none, so that it is not counted as compliant", () => {
     const set = policy(RULE, ["applies_to: {types: [solution]}"]);
-    expect(judge(set, resource(), {}, NOW)).toEqual({ rules: 0, violations: [], unknowns: [] });
+    expect(judge(set, subject({}, resource()))).toEqual({ rules: 0, violations: [], unknowns: [] });
   });
 
   test("policies add up, in the order of their files", () => {
@@ -144,14 +144,14 @@ describe("which resources a policy is about", () => {
       { path: "b.yaml", text: text("second") },
       { path: "a.yaml", text: text("first") },
     ]);
-    const { rules, violations } = judge(set, resource(), {}, NOW);
+    const { rules, violations } = judge(set, subject({}, resource()));
     expect(rules).toBe(2);
     expect(violations.map(({ policy_id }) => policy_id)).toEqual(["first", "second"]);
   });
 });
 
 describe("what a report can say of a violation", () => {
-  const detail = (rule: string, tags: Tags) => judge(policy([rule]), resource(), tags, NOW).violations[0]?.detail;
+  const detail = (rule: string, tags: Tags) => judge(policy([rule]), subject(tags, resource())).violations[0]?.detail;
 
   test("the sentence names keys and no values; the values stand apart", () => {
     expect(detail("{id: r, key: Owner, format: email}", { Owner: "jane" })).toEqual({
@@ -187,7 +187,7 @@ describe("what a report can say of a violation", () => {
 
 describe("a key that is missing, beside one that looks like it", () => {
   test("names the other", () => {
-    const [violation] = judge(policy([REQUIRED]), resource(), { costcenter: "x", Owner: "y" }, NOW).violations;
+    const [violation] = judge(policy([REQUIRED]), subject({ costcenter: "x", Owner: "y" })).violations;
     expect(violation?.kind).toBe("missing");
     expect(violation?.detail).toMatchObject({
       near_miss: "costcenter",
@@ -197,14 +197,16 @@ describe("a key that is missing, beside one that looks like it", () => {
 
   test("leaves alone a key that another rule names as its own, unless it is the same word", () => {
     const set = policy(["{id: a, key: Products, required: true}", "{id: b, key: Product, required: true}"]);
-    expect(judge(set, resource(), { Product: "x" }, NOW).violations[0]?.detail.near_miss).toBeUndefined();
+    expect(judge(set, subject({ Product: "x" }, resource())).violations[0]?.detail.near_miss).toBeUndefined();
     const twins = policy(["{id: a, key: CostCenter, required: true}", "{id: b, key: cost-center, required: true}"]);
-    expect(judge(twins, resource(), { "cost-center": "x" }, NOW).violations[0]?.detail.near_miss).toBe("cost-center");
+    expect(judge(twins, subject({ "cost-center": "x" }, resource())).violations[0]?.detail.near_miss).toBe(
+      "cost-center",
+    );
   });
 
   test("never takes a tag of AWS for it", () => {
     const set = policy(["{id: a, key: awsowner, required: true}"]);
-    expect(judge(set, resource(), { "aws:owner": "x" }, NOW).violations[0]?.detail.near_miss).toBeUndefined();
+    expect(judge(set, subject({ "aws:owner": "x" }, resource())).violations[0]?.detail.near_miss).toBeUndefined();
   });
 });
 
@@ -216,7 +218,7 @@ describe("keys that are names of JavaScript's own", () => {
   ]);
 
   test("are missing when no tag has them", () => {
-    expect(found(judge(set, resource(), {}, NOW))).toEqual(["a constructor missing", "b __proto__ missing"]);
+    expect(found(judge(set, subject({}, resource())))).toEqual(["a constructor missing", "b __proto__ missing"]);
   });
 
   test("are found when a tag has them", () => {
@@ -225,7 +227,7 @@ describe("keys that are names of JavaScript's own", () => {
       ["__proto__", ""],
       ["valueOf", "y"],
     ]);
-    const { violations } = judge(set, resource(), tags, NOW);
+    const { violations } = judge(set, subject(tags, resource()));
     expect(violations.map(({ rule_id, key, kind }) => `${rule_id} ${key} ${kind}`)).toEqual([
       "b __proto__ invalid",
       "c valueOf forbidden",
@@ -238,7 +240,7 @@ test("a pattern takes linear time, whatever the value", () => {
   const set = policy(["{id: r, key: K, pattern: '(a+)+b|(a|aa)+c|(.*a){20}'}"]);
   // An engine that tries again from behind would not come back from the first of these.
   for (let n = 0; n < 50; n += 1) {
-    const { violations } = judge(set, resource(), { K: `${"a".repeat(250)}${n}` }, NOW);
+    const { violations } = judge(set, subject({ K: `${"a".repeat(250)}${n}` }, resource()));
     expect(violations.map(({ kind }) => kind)).toEqual(["invalid"]);
   }
 });

@@ -5,7 +5,7 @@ import { fixFor } from "../../src/policy/fix.ts";
 import { compilePolicies } from "../../src/policy/load.ts";
 import { isReserved } from "../../src/tags/limits.ts";
 import { tagsEqual, tagsFrom, type Tags } from "../../src/tags/tags.ts";
-import { apply, NOW, resource } from "./build.ts";
+import { apply, subject } from "./build.ts";
 
 /** Rules over few keys and values, so that tags and rules meet often. Each key is one rule's, as the language wants it. */
 const VALUES = ["", "a", "b", "c", "A", "B"];
@@ -75,8 +75,8 @@ describe("for any rules and tags", () => {
       fc.property(rules, tags, fc.nat(), (rules, tags, seed) => {
         const shuffled = [...rules].sort((a, b) => ((a.id.length * 31 + seed) % 7) - ((b.id.length * 17 + seed) % 7));
         const turned = tagsFrom(Object.entries(tags).toReversed());
-        const first = judge(setOf(rules), resource(), tags, NOW);
-        const again = judge(setOf(shuffled.toReversed()), resource(), turned, NOW);
+        const first = judge(setOf(rules), subject(tags));
+        const again = judge(setOf(shuffled.toReversed()), subject(turned));
         expect(names(again.violations)).toEqual(names(first.violations));
         expect(again.rules).toBe(first.rules);
       }),
@@ -88,14 +88,14 @@ describe("for any rules and tags", () => {
     fc.assert(
       fc.property(rules, tags, (rules, tags) => {
         const set = setOf(rules);
-        for (const violation of judge(set, resource(), tags, NOW).violations) {
-          const fix = fixFor(set, violation, resource(), tags);
+        for (const violation of judge(set, subject(tags)).violations) {
+          const fix = fixFor(set, violation, subject(tags));
           if (fix.kind !== "change") continue;
           changes += 1;
           const after = apply(tags, fix);
-          const left = judge(set, resource(), after, NOW).violations;
+          const left = judge(set, subject(after)).violations;
           expect(left.filter((one) => one.rule_id === violation.rule_id && one.key === violation.key)).toEqual([]);
-          expect(fixFor(set, violation, resource(), after).kind).toBe("review");
+          expect(fixFor(set, violation, subject(after)).kind).toBe("review");
           expect(tagsEqual(apply(after, fix), after)).toBe(true);
         }
       }),
@@ -108,8 +108,8 @@ describe("for any rules and tags", () => {
     fc.assert(
       fc.property(rules, tags, (rules, tags) => {
         const set = setOf(rules);
-        for (const violation of judge(set, resource(), tags, NOW).violations) {
-          const fix = fixFor(set, violation, resource(), tags);
+        for (const violation of judge(set, subject(tags)).violations) {
+          const fix = fixFor(set, violation, subject(tags));
           if (fix.kind !== "change") continue;
           const rule = rules.find(({ id }) => id === violation.rule_id);
           const map = rule && "key" in rule ? (rule.fix.invalid?.map ?? {}) : {};
@@ -134,8 +134,8 @@ describe("for any rules and tags", () => {
       fc.property(rules, tags, (rules, tags) => {
         const set = setOf(rules);
         const round = (tags: Tags) =>
-          judge(set, resource(), tags, NOW)
-            .violations.map((violation) => fixFor(set, violation, resource(), tags))
+          judge(set, subject(tags))
+            .violations.map((violation) => fixFor(set, violation, subject(tags)))
             .filter((fix) => fix.kind === "change");
         const after = round(tags).reduce(apply, tags);
         expect(round(after)).toEqual([]);

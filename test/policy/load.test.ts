@@ -8,7 +8,6 @@ import { problemsOf } from "./build.ts";
 const HEAD = "version: 1\nid: p\nrules:\n";
 /** The problems of one rule in flow form on line 4, without the file's name. */
 const ofRule = (rule: string) => problemsOf(`${HEAD}  - ${rule}\n`).map((line) => line.replace("a.yaml:4:", ""));
-const LATER = "not supported by this version yet. Leave it out, or use a later version of Tagwarden.";
 
 describe("a policy that is no policy", () => {
   test.each([
@@ -74,10 +73,13 @@ describe("the head of a policy", () => {
       `version: 1\nid: p\n1: x\n${RULES}`,
       [
         "3:1: a key that is not a string. Put it in quotes: '1'.",
-        "3:1: unknown field `1`. Possible here: version, id, title, owner, remediation, applies_to, rules.",
+        "3:1: unknown field `1`. Possible here: version, id, formerly, title, owner, remediation, managed, applies_to, rules.",
       ],
     ],
-    [`version: 1\nid: p\nmanaged: "true"\n${RULES}`, [`3:1: \`managed\` conditions are ${LATER}`]],
+    [
+      `version: 1\nid: p\nmanaged: "'ManagedBy' in tag"\n${RULES}`,
+      ["3:26: `managed`: `tag` is not known here. Did you mean `tags`?"],
+    ],
   ])("%#", (text, problems) => {
     expect(problemsOf(text)).toEqual(problems.map((problem) => `a.yaml:${problem}`));
   });
@@ -100,7 +102,7 @@ describe("the scope of a policy", () => {
     ["{accounts: ['123']}", "25: `applies_to.accounts[1]` must be twelve digits, or fewer with a `*`, in quotes"],
     ["{regions: [US-East]}", "24: `applies_to.regions[1]` must be a region such as `us-east-1` or `us-*`"],
     ["{type: [campaign]}", "14: unknown field `type`. Did you mean `types`?"],
-    ["{where: \"resource.status == 'ACTIVE'\"}", `14: \`where\` conditions are ${LATER}`],
+    ["{where: \"resource.staus == 'ACTIVE'\"}", "31: `where`: there is no `staus` here. Did you mean `status`?"],
     ["[campaign]", "13: `applies_to` must be a mapping, not a list"],
     ["", "13: `applies_to` must be a mapping, not nothing"],
   ])("%s", (scope, problem) => expect(scoped(scope)).toEqual([problem]));
@@ -122,11 +124,14 @@ describe("a rule", () => {
       "21: a rule is about one thing, and this one has `key` and `forbidden`. Make two rules of it.",
     ],
     ["{id: r, forbidden: [x], values: [y]}", "29: `values` is for rules with `key`, which this one is not"],
-    ["{id: r, required: true}", "5: a rule without `key`, `forbidden` or `max_tags`. Say what the rule is about."],
+    [
+      "{id: r, required: true}",
+      "5: a rule without `key`, `forbidden`, `max_tags` or `assert`. Say what the rule is about.",
+    ],
     ["text", "5: `rules[1]` must be a mapping, not a string"],
     [
       "{id: r, key: K}",
-      "5: rule `r` can never be violated. Give it `required: true`, `values`, `pattern`, `format` or `aliases`.",
+      "5: rule `r` can never be violated. Give it `required: true`, `values`, `pattern`, `format`, `aliases` or `agrees_with`.",
     ],
     ["{id: r, key: aws:x, required: true}", "18: `key` begins with `aws:`, which AWS keeps for itself"],
     ['{id: r, key: "", required: true}', "18: `key` is empty"],
@@ -146,19 +151,66 @@ describe("a rule", () => {
       "{id: r, key: K, values: ['a#b']}",
       '30: `values[1]` has the character "#"; AWS allows letters, numbers, spaces and _ . : / = + - @',
     ],
-    ["{id: r, key: K, required: yes}", "31: `required` must be true or false"],
+    ["{id: r, key: K, required: yes}", "31: `required` must be true, false, or a condition"],
+    ["{id: r, key: K, required: \"tags.Environment = 'prod'\"}", "49: `required`: Unexpected character: ="],
+    ["{id: r, key: K, required: 'size(tags)'}", "32: `required`: it is int, and must be bool"],
+    ['{id: r, assert: "tags.Size > 5"}', "22: `assert`: cannot be compared or combined: string > int"],
+    ['{id: r, assert: "tags.Size == 5"}', "35: `assert`: the value of a tag is text. Write '5'."],
+    ["{id: r, assert: \"account.tag.x == 'a'\"}", "30: `assert`: there is no `tag` here. Did you mean `tags`?"],
     [
-      "{id: r, key: K, required: \"tags.Environment == 'prod'\"}",
-      `31: conditions (\`required\` as an expression) are ${LATER}`,
+      "{id: r, assert: \"resource.name.matches('(?=a)')\"}",
+      "44: `assert`: the pattern is no RE2 expression: error parsing regexp: invalid or unsupported Perl syntax: `(?=`",
     ],
-    ["{id: r, assert: \"'Owner' in tags\", message: x}", `13: \`assert\` conditions are ${LATER}`],
     [
-      "{id: r, key: K, required: true, fix: {missing: {inherit: true, otherwise: x}}}",
-      [
-        `53: values that are inherited (\`inherit\`) are ${LATER}`,
-        `68: values that are inherited (\`otherwise\`) are ${LATER}`,
-      ],
+      "{id: r, assert: 'cel.bind(a, tags.x, true)'}",
+      "22: `assert`: `cel.bind` is not available: values bound to each other grow without bound",
     ],
+    [
+      "{id: r, assert: 'tags.all(a, tags.all(b, tags.all(c, a != b)))'}",
+      "46: `assert`: more than 2 loops within each other",
+    ],
+    [
+      "{id: r, key: K, required: true, fix: {missing: {inherit: true, value: x}}}",
+      "53: one source at a time, and here are `value` and `inherit`. Put the second one into `otherwise`.",
+    ],
+    [
+      "{id: r, key: K, required: true, fix: {missing: {despite_near_miss: true}}}",
+      "52: no source for the value. Give it one of value, inherit, account_tag, lookup, template.",
+    ],
+    [
+      "{id: r, key: K, required: true, fix: {missing: {value: a, otherwise: b}}}",
+      "63: `otherwise` does nothing beside a fixed value",
+    ],
+    [
+      "{id: r, key: K, required: true, values: [a], fix: {missing: {inherit: true, otherwise: b}}}",
+      "92: the rule itself refuses `b`",
+    ],
+    [
+      "{id: r, key: K, required: true, fix: {missing: {template: 'x-{resource.nam}'}}}",
+      "76: `template`: there is no `nam` here. Did you mean `name`?",
+    ],
+    [
+      "{id: r, key: K, required: true, fix: {missing: {template: 'x-{resource.name'}}}",
+      "66: `template`: a `{` without its partner",
+    ],
+    [
+      "{id: r, key: K, required: true, fix: {missing: {lookup: {file: teams.csv, by: name, column: owner}}}}",
+      "68: there is no lookup file `teams.csv` among the policies. Put a `.csv` or `.lookup.yaml` file beside the policies.",
+    ],
+    [
+      "{id: r, key: K, values: [a], fix: {invalid: {ignore_case: true, otherwise: a}}}",
+      "50: `ignore_case` does nothing without `map`",
+    ],
+    [
+      "{id: r, key: K, values: [a], fix: {invalid: {}}}",
+      "49: `fix.invalid` says nothing. Give it `clean`, `map`, `patterns` or `otherwise`.",
+    ],
+    [
+      "{id: r, key: K, values: [a, b], fix: {invalid: {ignore_case: true, map: {X: a, x: b}}}}",
+      "84: `X` is the same value in another case, and maps to something else",
+    ],
+    ["{id: r, key: K, any_case: true, aliases: [k]}", "47: `any_case` covers the alias `k` already"],
+    ["{id: r, key: K, required: true, formerly: [r]}", "48: `p/r` is in use, so it is no former name"],
     ["{id: r, key: K, pattern: '(a'}", "30: `pattern` is no RE2 expression: missing closing ): `(a`"],
     [
       "{id: r, key: K, pattern: '(?!a)b'}",
@@ -179,11 +231,11 @@ describe("a rule", () => {
       "{id: r, key: K, values: [a, bb], pattern: '.'}",
       "33: the rule lists `bb` and refuses it by `pattern` or `format`",
     ],
-    ["{id: r, key: K, values: [a], fix: {variant: rename}}", "40: `fix.variant` does nothing without `aliases`"],
     [
-      "{id: r, key: K, values: [a], fix: {missing: {value: a}}}",
-      "40: `fix.missing` does nothing without `required: true`",
+      "{id: r, key: K, values: [a], fix: {variant: rename}}",
+      "40: `fix.variant` does nothing without `aliases` or `any_case`",
     ],
+    ["{id: r, key: K, values: [a], fix: {missing: {value: a}}}", "40: `fix.missing` does nothing without `required`"],
     [
       "{id: r, key: K, aliases: [k], fix: {invalid: {map: {a: b}}}}",
       "41: `fix.invalid` does nothing where every value is allowed",
@@ -192,12 +244,9 @@ describe("a rule", () => {
     ["{id: r, key: K, required: true, fix: {missing: {value: ''}}}", "60: the rule itself refuses an empty value"],
     [
       "{id: r, key: K, required: true, fix: {missing: dev}}",
-      "52: `fix.missing` must be `review` or {value: …}. Write {value: dev}.",
+      "52: `fix.missing` must be `review` or a mapping such as {value: …}. Write {value: dev}.",
     ],
-    [
-      "{id: r, key: K, required: true, fix: {missing: {valeu: x}}}",
-      ["52: `fix.missing.value` is missing", "53: unknown field `valeu`. Did you mean `value`?"],
-    ],
+    ["{id: r, key: K, required: true, fix: {missing: {valeu: x}}}", "53: unknown field `valeu`. Did you mean `value`?"],
     ["{id: r, key: K, values: [a], fix: {invalid: {map: {A: b}}}}", "59: the rule itself refuses `b`"],
     [
       "{id: r, key: K, values: [a, b], fix: {invalid: {map: {a: b}}}}",
@@ -221,7 +270,7 @@ describe("a rule", () => {
       "{id: r, max_tags: 5, __proto__: x}",
       [
         "26: `__proto__` cannot be a key here",
-        "26: unknown field `__proto__`. Possible here: id, severity, message, max_tags.",
+        "26: unknown field `__proto__`. Possible here: id, formerly, severity, message, max_tags.",
       ],
     ],
   ])("%s", (rule, problem) => expect(ofRule(rule)).toEqual([problem].flat()));

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Resource } from "../../src/inventory/resource.ts";
+import { NOT_LOOKED_UP } from "../../src/inventory/surroundings.ts";
 import { judge } from "../../src/policy/judge.ts";
 import type { PolicySet } from "../../src/policy/load.ts";
 import { countUserTags, withChanges } from "../../src/remediation/change-tags.ts";
@@ -24,14 +25,16 @@ const RESOURCE: Resource = {
 
 /** Plans one campaign with these tags and everything that is wrong with it. */
 function draftOf(tags: Record<string, string>, set: PolicySet = SET, more: Partial<PlanOptions> = {}): Draft {
-  const findings = judge(set, RESOURCE, tags, NOW).violations.map(({ policy_id, rule_id, key, kind }) => ({
-    finding_id: `${policy_id}/${rule_id}/${key}`,
-    policy_id,
-    rule_id,
-    key,
-    kind,
-  }));
-  const plannable = { resource: RESOURCE, tags, unread: null, stack: null, findings };
+  const findings = judge(set, { resource: RESOURCE, tags, now: NOW }).violations.map(
+    ({ policy_id, rule_id, key, kind }) => ({
+      finding_id: `${policy_id}/${rule_id}/${key}`,
+      policy_id,
+      rule_id,
+      key,
+      kind,
+    }),
+  );
+  const plannable = { resource: RESOURCE, tags, unread: null, stack: null, around: NOT_LOOKED_UP, findings };
   return planResource(set, plannable, { mode: "plan", now: NOW, ...more });
 }
 
@@ -157,6 +160,7 @@ describe("a plan", () => {
       tags: {},
       unread: "AccessDeniedException",
       stack: null,
+      around: NOT_LOOKED_UP,
       findings: [finding],
     };
     const draft = planResource(SET, plannable, { mode: "plan", now: NOW });
@@ -209,7 +213,9 @@ test("whatever the tags: at most 50 after, aws: untouched, no value overwritten 
           expect(before).toBe(Object.hasOwn(tags, key) ? (tags as Record<string, string>)[key] : null);
           if (before !== null && value !== null) expect([before, value]).toEqual(["Production", "prod"]);
         }
-        const left = judge(SET, RESOURCE, after, NOW).violations.map(({ rule_id, key }) => `${rule_id} ${key}`);
+        const left = judge(SET, { resource: RESOURCE, tags: after, now: NOW }).violations.map(
+          ({ rule_id, key }) => `${rule_id} ${key}`,
+        );
         for (const { rule_id, key } of reasons) expect(left).not.toContain(`${rule_id} ${key}`);
       }
     }),

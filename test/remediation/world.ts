@@ -8,6 +8,7 @@ import type { Aws } from "../../src/inventory/aws/session.ts";
 import type { Resource, Unit } from "../../src/inventory/resource.ts";
 import type { ResourceType } from "../../src/inventory/resource-types.ts";
 import { scans } from "../../src/inventory/schema.ts";
+import { wantedForRepair } from "../../src/policy/needs.ts";
 import { judge } from "../../src/policy/judge.ts";
 import { compilePolicies, type PolicySet } from "../../src/policy/load.ts";
 import { applyPlan, type ApplyDeps, type ApplyResult } from "../../src/remediation/aws/apply.ts";
@@ -182,7 +183,7 @@ export class World {
           const reading = { tags, source: "service", read_at: this.time } as const;
           return {
             observation: { resource, in_index: true, outcome: "read", reading, confirmed: true },
-            judgement: judge(this.set, resource, tags, this.time),
+            judgement: judge(this.set, { resource, tags, now: this.time }),
           };
         }),
       );
@@ -200,7 +201,10 @@ export class World {
   }
 
   draft(scope: PlanScope = {}): Promise<Draft> {
-    return planChanges(this.set, loadPlannable(this.database, scope, this.time), { mode: "plan", now: this.time });
+    return planChanges(this.set, loadPlannable(this.database, scope, this.time, wantedForRepair(this.set.needs)), {
+      mode: "plan",
+      now: this.time,
+    });
   }
 
   /** Plans what is open and approves it. */

@@ -228,6 +228,8 @@ describeOnBoth("the report of a scan on %s", (kind) => {
       arn: "",
       changes: [],
       decided_on: {},
+      reads_from: [],
+      origins: {},
       tags_hash: "",
       reasons: [],
       protected: false,

@@ -42,7 +42,7 @@ const UUID = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
 
 /** The pages. Each asks the same functions as the API, so their numbers are the same. */
 export function dashboard(deps: HttpDeps) {
-  const { database } = deps;
+  const { database, now } = deps;
   const names = deps.account_names ?? new Map<string, string>();
   const repairAdvice = new RepairAdvice();
   const page = (c: C, section: Section, title: string, content: Child) =>
@@ -104,7 +104,7 @@ export function dashboard(deps: HttpDeps) {
       const found = await finding(database, c.req.param("id"));
       if (found === null) throw new ProblemError("not-found", "There is no finding with this id.");
       const [events, of] = [await findingHistory(database, found.id), await resource(database, found.arn)];
-      const advice = of === null ? null : (await repairAdvice.load(database))(found, of);
+      const advice = of === null ? null : (await repairAdvice.load(database, now()))(found, of);
       return page(
         c,
         "findings",
@@ -131,7 +131,7 @@ export function dashboard(deps: HttpDeps) {
     .get("/resource", async (c) => {
       const found = await resource(database, c.req.query("arn") ?? "");
       if (found === null) throw new ProblemError("not-found", "There is no live resource with this ARN.");
-      const advise = await repairAdvice.load(database);
+      const advise = await repairAdvice.load(database, now());
       const content = (
         <ResourcePage resource={found} advice={(each) => advise(each, found)} names={names} now={deps.now()} />
       );

@@ -17,12 +17,12 @@ const MASKED = "***";
 export class RepairAdvice {
   #set: PolicySet | null = null;
 
-  async load(database: Database): Promise<Advise> {
+  async load(database: Database, now: Date): Promise<Advise> {
     const active = await activeSet(database);
     if (active === null) this.#set = null;
     else if (this.#set?.id !== active.id) this.#set = compileIfPossible(active.files);
     const set = this.#set;
-    return (finding, resource) => (set === null ? null : advise(set, finding, resource));
+    return (finding, resource) => (set === null ? null : advise(set, finding, resource, now));
   }
 }
 
@@ -37,7 +37,7 @@ function compileIfPossible(files: readonly PolicyFile[]): PolicySet | null {
 }
 
 /** Pure. No command touches what a stack manages, or writes a value that was masked. */
-export function advise(set: PolicySet, finding: FindingRow, resource: ResourceRow): Advice | null {
+export function advise(set: PolicySet, finding: FindingRow, resource: ResourceRow, now: Date): Advice | null {
   if (finding.state !== "open") return null;
   const note = (text: string): Advice => ({ commands: [], note: text });
   if (resource.tags === null) return note("Its tags were never read, so nothing can be said.");
@@ -50,7 +50,7 @@ export function advise(set: PolicySet, finding: FindingRow, resource: ResourceRo
     return note("A rule calls values of this resource sensitive, so no command is shown.");
   }
   const service = { ...resource, status: resource.service_status, updated_at: null, summary: {} };
-  const fix = fixFor(set, finding, service, resource.tags);
+  const fix = fixFor(set, finding, { resource: service, tags: resource.tags, now });
   if (fix.kind === "off") return note("The policy only reports; a person decides what to do.");
   if (fix.kind === "review") return note(`A person has to choose: ${fix.reason}.`);
   return { commands: commandsFor(finding, fix.changes), note: null };

@@ -4,7 +4,9 @@ import { pause } from "../../inventory/aws/pause.ts";
 import { readServiceTags } from "../../inventory/aws/read-tags.ts";
 import type { TargetApi } from "../../inventory/aws/session.ts";
 import type { ReadError } from "../../inventory/resource.ts";
+import { withFreshTags } from "../../inventory/surroundings.ts";
 import type { PolicySet } from "../../policy/load.ts";
+import { wantedForRepair } from "../../policy/needs.ts";
 import { userTags, type Tags } from "../../tags/tags.ts";
 import type { Spending } from "../budget.ts";
 import { remainingChanges } from "../change-tags.ts";
@@ -56,11 +58,11 @@ export async function applyAction(run: Run, api: TargetApi, action: ActionRow): 
   const { database, hold, set, mode, now, onStep } = run;
   const judging = { set, mode, now: now() };
   const resumed = action.state === "intended" && action.tags_before !== null;
-  const known = await loadKnown(database, action, now());
-  const retired = known.policy_set_id !== set.id;
+  const stored = await loadKnown(database, action, now(), wantedForRepair(set.needs));
+  const retired = stored.policy_set_id !== set.id;
   if (!resumed) {
     if (retired) return { state: "put_back", note: RETIRED };
-    const end = endBeforeReading(action, known, judging);
+    const end = endBeforeReading(action, stored, judging);
     if (end) return finish(run, action, end, null);
   }
   await intend(database, hold, action.position, now());
@@ -76,6 +78,14 @@ export async function applyAction(run: Run, api: TargetApi, action: ActionRow): 
     if (resumed) return leave(run, action, note);
     return finish(run, action, { state: "failed", note }, null);
   }
+  const above = await readAbove(run, api, action);
+  if ("unread" in above) {
+    run.spending.tried(true);
+    return resumed
+      ? leave(run, action, above.unread)
+      : finish(run, action, { state: "blocked", note: above.unread }, null);
+  }
+  const known = { ...stored, around: withFreshTags(stored.around, above) };
   const decision = decide(action, answer.tags, known, resumed, judging);
   if ("state" in decision) {
     run.spending.tried(false);
@@ -90,6 +100,27 @@ export async function applyAction(run: Run, api: TargetApi, action: ActionRow): 
     await recordBefore(database, hold, action.position, userTags(answer.tags));
   }
   return write(run, api, action, known, decision);
+}
+
+/**
+ * Reads anew the tags of the resources from which the values of an action come, by ARN. One that cannot be read, or is gone,
+ * blocks the action: it may have had another value meanwhile.
+ */
+async function readAbove(
+  run: Run,
+  api: TargetApi,
+  action: ActionRow,
+): Promise<ReadonlyMap<string, Tags> | { readonly unread: string }> {
+  const fresh = new Map<string, Tags>();
+  for (const { arn } of action.reads_from) {
+    if (fresh.has(arn)) continue;
+    const answer = await readServiceTags(api, arn, undefined, run.now);
+    if (answer.outcome === "gone") return { unread: `${arn}, where the value comes from, is gone` };
+    if (answer.outcome === "unknown")
+      return { unread: `${arn}, where the value comes from, could not be read: ${describe(answer.error)}` };
+    fresh.set(arn, answer.tags);
+  }
+  return fresh;
 }
 
 /** Writes, reads back, and goes on where a call of two was lost but made; a value that is off the resource is put back on. */

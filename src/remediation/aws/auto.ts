@@ -2,6 +2,7 @@ import { eq } from "drizzle-orm";
 import type { Database } from "../../db/client.ts";
 import { scans } from "../../inventory/schema.ts";
 import { log } from "../../log.ts";
+import { wantedForRepair } from "../../policy/needs.ts";
 import { Spending } from "../budget.ts";
 import { addCounts, countsSince, NO_COUNTS, type RemediationCounts } from "../counts.ts";
 import { loadPlannable } from "../load.ts";
@@ -57,7 +58,10 @@ async function draftFor({ database, set, now }: ApplyDeps, scan_id: string): Pro
   // Without a policy that asks for it there is nothing to load.
   if (!set.policies.some(({ remediation }) => remediation === "auto")) return { actions: [], blocked: [], review: [] };
   const scope = await scopeOf(database, scan_id);
-  return planChanges(set, loadPlannable(database, scope, now()), { mode: "auto", now: now() });
+  return planChanges(set, loadPlannable(database, scope, now(), wantedForRepair(set.needs)), {
+    mode: "auto",
+    now: now(),
+  });
 }
 
 async function scopeOf(database: Database, scan_id: string): Promise<Parameters<typeof loadPlannable>[1]> {
