@@ -4,20 +4,20 @@ import { compilePolicies, loadPolicies, PolicyError, type PolicySet } from "../p
 import { policyJsonSchema } from "../policy/policy.ts";
 import { withContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
+import { explainCommand } from "./policies-explain.ts";
+import { policiesFolder } from "./policies-folder.ts";
+import { testCommand } from "./policies-test.ts";
 import { table } from "./table.ts";
 
 /** `tagwarden policies`: what policy files say, before anything is judged by them. A subcommand is a function and a line here. */
 export function policiesCommand(): Command {
   return new Command("policies")
-    .description("Validate policy files, make them the ones to judge by, and print their schema for an editor.")
+    .description("Validate, test, explain and activate policies, and print their schema for an editor.")
     .addCommand(validateCommand())
+    .addCommand(testCommand())
+    .addCommand(explainCommand())
     .addCommand(activateCommand())
     .addCommand(schemaCommand());
-}
-
-/** The folder of policies when none is given: `TAGWARDEN_POLICIES`, else `policies`. */
-function defaultFolder(): string {
-  return process.env["TAGWARDEN_POLICIES"] || "policies";
 }
 
 function validateCommand(): Command {
@@ -35,8 +35,8 @@ Examples:
   tagwarden policies validate ./policies --json`,
     )
     .action(async (folder: string | undefined, options: { json?: boolean }) => {
-      if (options.json) await validateToJson(folder ?? defaultFolder());
-      else process.stdout.write(describe(await loadPolicies(folder ?? defaultFolder())));
+      if (options.json) await validateToJson(policiesFolder(folder));
+      else process.stdout.write(describe(await loadPolicies(policiesFolder(folder))));
     });
 }
 

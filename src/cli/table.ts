@@ -1,4 +1,4 @@
-import { displayWidth, fit, printable } from "../reports/text.ts";
+import { displayWidth, fit, printable } from "../terminal/text.ts";
 
 /** Lines of a table with aligned columns, for a terminal or a pipe. No value can move the cursor. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -33,6 +33,8 @@ export type CompiledKeyRule = CompiledCommon & {
   readonly aliases: readonly string[];
   readonly any_case: boolean;
   readonly required: boolean | Expression<boolean>;
+  /** The allowed values that are listed, wildcards left out; to name the one that was meant. */
+  readonly values: readonly string[];
   /** Whether the key may have this value; `required`: whether it must be there, so that an empty value is none. */
   readonly passes: (value: string, required: boolean) => boolean;
   /** What would pass, in words. */
@@ -171,6 +173,7 @@ function compileKeyRule(rule: KeyRule, { knownKeys, tables }: Place) {
     aliases: rule.aliases ?? [],
     any_case: rule.any_case,
     required: typeof rule.required === "string" ? compileCondition(rule.required) : rule.required,
+    values: (rule.values ?? []).filter((value) => !value.includes("*")),
     sensitive: rule.sensitive,
     protected: rule.protected,
     passes,

@@ -134,7 +134,7 @@ function refusePattern(pattern: string, node: ASTNode): void {
     compilePattern(pattern, "find");
   } catch (error) {
     throw new ConditionError(
-      `the pattern is no RE2 expression: ${error instanceof Error ? error.message : error}`,
+      `the pattern is no RE2 expression: ${error instanceof Error ? error.message : String(error)}`,
       node,
     );
   }

@@ -11,11 +11,16 @@ import { compileTemplate } from "./template.ts";
 export type ReadFrom = { readonly arn: string; readonly key: string; readonly value: string | null };
 
 /**
- * The value for a missing key, and where it comes from, in words without values; or why there is none. `unknown`: something
+ * The value for a missing key, and where it comes from, in words without values, null where the policy names it outright; or why there is none. `unknown`: something
  * that would decide could not be read, so that no other source may take its place.
  */
 export type Derived =
-  | { readonly kind: "value"; readonly value: string; readonly from: string; readonly reads: readonly ReadFrom[] }
+  | {
+      readonly kind: "value";
+      readonly value: string;
+      readonly from: string | null;
+      readonly reads: readonly ReadFrom[];
+    }
   | { readonly kind: "none"; readonly reason: string; readonly reads: readonly ReadFrom[] }
   | { readonly kind: "unknown"; readonly reason: string };
 
@@ -46,7 +51,7 @@ export function compileMissingFix(fix: MissingFix, rule: Rule): Derive {
 function compileSource(source: Source, rule: Rule): Derive {
   if (source.value !== undefined) {
     const { value } = source;
-    return () => ({ kind: "value", value, from: "the policy", reads: [] });
+    return () => ({ kind: "value", value, from: null, reads: [] });
   }
   if (source.inherit) return inherited(rule);
   if (source.account_tag !== undefined) return fromAccount(source.account_tag, rule);

@@ -5,14 +5,18 @@ import { Policy, RULE_KINDS } from "./policy.ts";
 
 type Issue = z.core.$ZodIssue;
 
-/** What the format says about a file, in words, each at its place. */
-export function explainIssues(file: ParsedFile): FileProblem[] {
-  const result = Policy.safeParse(file.value);
+/** A file, and the form that it should have. */
+type FormedFile = ParsedFile & { readonly form: z.ZodType };
+
+/** What a form, that of policies when none is given, says about a file, in words, each at its place. */
+export function explainIssues(parsed: ParsedFile, form: z.ZodType = Policy): FileProblem[] {
+  const result = form.safeParse(parsed.value);
   if (result.success) return [];
+  const file = { ...parsed, form };
   return result.error.issues.flatMap((issue) => explain(issue, issue.path as Path, file));
 }
 
-function explain(issue: Issue, path: Path, file: ParsedFile): FileProblem[] {
+function explain(issue: Issue, path: Path, file: FormedFile): FileProblem[] {
   const value = valueAt(file.value, path);
   const here = file.valueAt(path);
   const name = nameOf(path);
@@ -52,7 +56,7 @@ function explain(issue: Issue, path: Path, file: ParsedFile): FileProblem[] {
 }
 
 /** Goes on with the one form that was meant: of a rule, by what it is about; of a field, by the type of its value. */
-function explainUnion(forms: readonly (readonly Issue[])[], path: Path, file: ParsedFile): FileProblem[] {
+function explainUnion(forms: readonly (readonly Issue[])[], path: Path, file: FormedFile): FileProblem[] {
   const value = valueAt(file.value, path);
   if (isRulePath(path) && isMapping(value)) return explainRule(value, forms, path, file);
   const meant = isMapping(value) ? (forms.at(-1) ?? []) : (forms[0] ?? []);
@@ -63,7 +67,7 @@ function explainRule(
   rule: Record<string, unknown>,
   forms: readonly (readonly Issue[])[],
   path: Path,
-  file: ParsedFile,
+  file: FormedFile,
 ): FileProblem[] {
   const kinds = Object.keys(RULE_KINDS);
   const about = kinds.filter((kind) => Object.hasOwn(rule, kind));
@@ -86,7 +90,7 @@ function explainRule(
   return meant.flatMap((issue) => explain(issue, [...path, ...(issue.path as Path)], file));
 }
 
-function explainUnknown(field: string, path: Path, file: ParsedFile): { message: string; hint?: string } {
+function explainUnknown(field: string, path: Path, file: FormedFile): { message: string; hint?: string } {
   const kinds = Object.entries(RULE_KINDS).flatMap(([kind, form]) => (Object.hasOwn(form.shape, field) ? [kind] : []));
   if (isRulePath(path) && kinds.length > 0) {
     return { message: `\`${field}\` is for rules with \`${kinds.join("` or `")}\`, which this one is not` };
@@ -98,7 +102,7 @@ function explainType(
   expected: string,
   value: unknown,
   path: Path,
-  file: ParsedFile,
+  file: FormedFile,
 ): { message: string; hint?: string } {
   const source = file.sourceAt(path);
   const message = `${nameOf(path)} must be ${typeWords(expected)}, not ${typeof value === "number" && expected === "int" ? (source ?? value) : valueWords(value)}`;
@@ -111,7 +115,7 @@ function explainChoice(
   choices: readonly string[],
   value: unknown,
   path: Path,
-  file: ParsedFile,
+  file: FormedFile,
 ): { message: string; hint?: string } {
   const name = nameOf(path);
   if (value === undefined) return { message: `${name} is missing`, ...hinted(missingHint(path)) };
@@ -146,11 +150,11 @@ function isRulePath(path: Path): boolean {
 }
 
 /** The fields that the format knows at a place; inside a rule, those of the kind of rule that it is. */
-function fieldsAt(path: Path, file: ParsedFile): string[] {
+function fieldsAt(path: Path, file: FormedFile): string[] {
   const rule = valueAt(file.value, path.slice(0, 2));
   const kinds = Object.entries(RULE_KINDS).filter(([kind]) => isMapping(rule) && Object.hasOwn(rule, kind));
   const inRule = path[0] === "rules" && kinds.length > 0;
-  let forms: readonly unknown[] = inRule ? kinds.map(([, form]) => form) : [Policy];
+  let forms: readonly unknown[] = inRule ? kinds.map(([, form]) => form) : [file.form];
   for (const step of inRule ? path.slice(2) : path) forms = forms.flatMap((form) => inside(form, step));
   return [
     ...new Set(

@@ -32,7 +32,7 @@ type Decision =
       readonly changes: readonly Change[];
       readonly reads: readonly string[];
       readonly reads_from?: readonly ReadFrom[];
-      readonly from?: string;
+      readonly from?: string | null;
     }
   | string;
 

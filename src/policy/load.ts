@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
+import { parseCases, type ParsedCases } from "./cases.ts";
 import { checkPolicies, type CheckedFiles } from "./check.ts";
 import { compileSet, type CompiledPolicy } from "./compile.ts";
 import { isLookupFile } from "./lookup.ts";
@@ -48,8 +49,10 @@ export class PolicyError extends Error {
 /** Changes whenever the same policy would judge differently, so that findings know which judgement they come from. */
 const EVALUATOR_VERSION = 1;
 const FILE_NAME = /\.ya?ml$|\.csv$/;
-/** Files that stand beside policies and are none: cases that test them, and exemptions. */
-const BESIDE = /(^|[./])(test|exemptions)\.ya?ml$/;
+/** Cases that test policies. */
+const CASES = /\.test\.ya?ml$/;
+/** Files that stand beside policies and are none: cases, and exemptions. */
+const BESIDE = /\.test\.ya?ml$|(^|\.)exemptions\.ya?ml$/;
 
 /**
  * Reads the policies of a folder and its subfolders, and the tables that they look up: `.yaml`, `.yml` and `.csv` files. Names
@@ -63,6 +66,28 @@ export async function loadPolicies(folder: string): Promise<PolicySet> {
   problems.push(...checked.problems.map((problem) => ({ ...problem, path: path.join(folder, problem.path) })));
   if (problems.length > 0) throw new PolicyError(problems.sort((a, b) => compare(a.path, b.path)));
   return policySet(files, checked);
+}
+
+/**
+ * Reads the cases beside policies: every `*.test.yaml` of a folder and its subfolders, by path.
+ * @throws {PolicyError} naming everything that is wrong with any of them.
+ */
+export async function loadCases(folder: string): Promise<ParsedCases[]> {
+  const names = await listFiles(folder, (name) => CASES.test(name));
+  const cases: ParsedCases[] = [];
+  const problems: PolicyProblem[] = [];
+  for (const name of names) {
+    const read = await readPolicyFile(folder, name);
+    if (!("text" in read)) {
+      problems.push(read);
+      continue;
+    }
+    const { parsed, problems: found } = parseCases(name, read.text);
+    if (parsed) cases.push(parsed);
+    problems.push(...found.map((problem) => ({ ...problem, path: path.join(folder, problem.path) })));
+  }
+  if (problems.length > 0) throw new PolicyError(problems);
+  return cases;
 }
 
 /**
@@ -98,7 +123,7 @@ function sortedKeys(value: unknown): unknown {
 async function readFolder(folder: string): Promise<{ files: PolicyFile[]; problems: PolicyProblem[] }> {
   const files: PolicyFile[] = [];
   const problems: PolicyProblem[] = [];
-  for (const name of await listFiles(folder)) {
+  for (const name of await listFiles(folder, (name) => FILE_NAME.test(name) && !BESIDE.test(name))) {
     const read = await readPolicyFile(folder, name);
     if ("text" in read) files.push(read);
     else problems.push(read);
@@ -107,14 +132,14 @@ async function readFolder(folder: string): Promise<{ files: PolicyFile[]; proble
 }
 
 /** Files by path. A link counts as what it points to: a mounted configuration is made of links. Linked folders are not entered. */
-async function listFiles(folder: string, below = ""): Promise<string[]> {
+async function listFiles(folder: string, wanted: (name: string) => boolean, below = ""): Promise<string[]> {
   const names: string[] = [];
   try {
     for (const entry of await readdir(path.join(folder, below), { withFileTypes: true })) {
       if (entry.name.startsWith(".")) continue;
       const name = path.posix.join(below, entry.name);
-      if (entry.isDirectory()) names.push(...(await listFiles(folder, name)));
-      else if (FILE_NAME.test(entry.name) && !BESIDE.test(entry.name)) names.push(name);
+      if (entry.isDirectory()) names.push(...(await listFiles(folder, wanted, name)));
+      else if (wanted(entry.name)) names.push(name);
     }
   } catch (error) {
     if (error instanceof PolicyError) throw error;

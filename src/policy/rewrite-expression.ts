@@ -55,11 +55,24 @@ export function rewriteExpression(node: ASTNode, text: string): string {
     case ".?":
     case "[?]":
       throw new Error("optional access is not switched on, so no expression has it");
-    default: {
+    case "+":
+    case "-":
+    case "*":
+    case "/":
+    case "%":
+    case "==":
+    case "!=":
+    case "<":
+    case "<=":
+    case ">":
+    case ">=":
+    case "&&":
+    case "||": {
       const [left, right] = node.args;
       const nullable = NULLABLE.operators.get(node.op);
       if (nullable !== undefined) return `${nullable}(${inner(left)}, ${inner(right)})`;
       return `(${inner(left)} ${node.op} ${inner(right)})`;
     }
   }
+  return node satisfies never;
 }

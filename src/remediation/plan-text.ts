@@ -1,4 +1,6 @@
 import type { PolicySet } from "../policy/load.ts";
+import { painter, type Tone } from "../terminal/paint.ts";
+import { displayWidth, printable } from "../terminal/text.ts";
 import type { RemediationCounts } from "./counts.ts";
 import type { Action, Review } from "./plan.ts";
 import type { ActionState, TagChange } from "./schema.ts";
@@ -40,7 +42,7 @@ export function maskChanges(changes: readonly TagChange[], isSensitive: (key: st
   );
 }
 
-type Shown = Pick<Action, "account_id" | "region" | "arn" | "changes" | "reasons"> & {
+type Shown = Pick<Action, "account_id" | "region" | "arn" | "changes" | "origins" | "reasons"> & {
   readonly protected?: boolean;
   /** Left out where all are planned. */
   readonly state?: ActionState;
@@ -62,24 +64,29 @@ export function formatActions(actions: readonly Shown[], options: TextOptions): 
     lines.push(
       `  ${resourceName(action.arn)}${state}  ${paint("dim", rules)}${action.protected ? paint("dim", " (protected)") : ""}`,
     );
-    lines.push(...formatChanges(action.changes, options).map((line) => `    ${line}`));
+    lines.push(...formatChanges(action.changes, action.origins, options).map((line) => `    ${line}`));
     if (action.note) lines.push(`    ${printable(action.note)}`);
   }
   return lines.map((line) => `${line}\n`).join("");
 }
 
-function formatChanges(changes: readonly TagChange[], { color, isSensitive }: TextOptions): string[] {
+function formatChanges(
+  changes: readonly TagChange[],
+  origins: Readonly<Record<string, string>>,
+  { color, isSensitive }: TextOptions,
+): string[] {
   const paint = painter(color);
   const rows = maskChanges(changes, isSensitive).map(({ key, before, after }) => ({
     key: printable(key),
     before: before === null ? ABSENT : value(before),
     after: after === null ? ABSENT : value(after),
     sign: before === null ? "+" : after === null ? "-" : "~",
+    origin: Object.hasOwn(origins, key) ? `  (from ${printable(origins[key] ?? "")})` : "",
   }));
-  const width = (name: "key" | "before") => Math.max(...rows.map((row) => widthOf(row[name])));
-  return rows.map(({ key, before, after, sign }) => {
+  const width = (name: "key" | "before") => Math.max(...rows.map((row) => displayWidth(row[name])));
+  return rows.map(({ key, before, after, sign, origin }) => {
     const line = `${sign} ${pad(key, width("key"))}  ${pad(before, width("before"))} → ${after}`;
-    return paint(sign === "+" ? "green" : sign === "-" ? "red" : "yellow", line);
+    return paint(sign === "+" ? "green" : sign === "-" ? "red" : "yellow", line) + paint("dim", origin);
   });
 }
 
@@ -125,24 +132,8 @@ function value(text: string): string {
   return text === "" || text !== text.trim() || text === ABSENT ? JSON.stringify(text) : printable(text);
 }
 
-/** Takes out what could move the cursor or turn the direction of writing. */
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "�");
-}
-
-function widthOf(text: string): number {
-  return Array.from(text).length;
-}
-
 function pad(text: string, width: number): string {
-  return text + " ".repeat(Math.max(0, width - widthOf(text)));
-}
-
-type Tone = "bold" | "dim" | "green" | "red" | "yellow";
-const CODES: Record<Tone, number> = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 };
-
-function painter(color: boolean): (tone: Tone, text: string) => string {
-  return (tone, text) => (color && text !== "" ? `\u001b[${CODES[tone]}m${text}\u001b[0m` : text);
+  return text + " ".repeat(Math.max(0, width - displayWidth(text)));
 }
 
 function toneOf(state: ActionState): Tone {

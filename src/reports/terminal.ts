@@ -2,7 +2,7 @@ import type { Severity } from "../policy/verdict.ts";
 import type { Page } from "./page.ts";
 import type { ScanDetails, ScanReport } from "./scan-report.ts";
 import type { FindingRow } from "./store.ts";
-import { displayWidth, fit, printable, wrap } from "./text.ts";
+import { displayWidth, fit, printable, wrap } from "../terminal/text.ts";
 
 /** How a text is laid out. `width`: columns of the terminal, 40 at least. */
 export type Layout = { readonly color: boolean; readonly width: number };

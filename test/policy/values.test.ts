@@ -56,7 +56,7 @@ describe("a missing value is inherited from the nearest resource above that has 
 
   test("a value that rests on nobody having one rests on that as well", () => {
     const [fix] = judgeAndFix(policy([RULE]), {}, resource(), around([group({})])).fixes;
-    expect(fix).toMatchObject({ from: "the policy", reads_from: [{ key: "C", value: null }] });
+    expect(fix).toMatchObject({ from: null, reads_from: [{ key: "C", value: null }] });
   });
 });
 

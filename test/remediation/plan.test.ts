@@ -244,7 +244,7 @@ describe("a plan as text", () => {
       { key: "A\u001b[2J", before: "", after: "x\u202ey" },
       { key: "Owner", before: "jane@example.com", after: null },
     ];
-    const text = formatActions([{ ...RESOURCE, changes, reasons: [] }], {
+    const text = formatActions([{ ...RESOURCE, changes, origins: {}, reasons: [] }], {
       color: false,
       isSensitive: (key) => key === "Owner",
     });

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { ScanDetails, ScanReport } from "../../src/reports/scan-report.ts";
 import type { FindingRow } from "../../src/reports/store.ts";
 import { formatFindings, formatScanReport } from "../../src/reports/terminal.ts";
-import { displayWidth, fit, printable, wrap } from "../../src/reports/text.ts";
+import { displayWidth, fit, printable, wrap } from "../../src/terminal/text.ts";
 
 const NOON = new Date("2026-03-02T12:00:00.000Z");
 const none = { planned: 0, verified: 0, unchanged: 0, conflict: 0, failed: 0, blocked: 0, skipped: 0 };
