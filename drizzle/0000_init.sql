@@ -65,6 +65,15 @@ CREATE TABLE "held_closures" (
 	CONSTRAINT "held_closures_scan_id_finding_id_pk" PRIMARY KEY("scan_id","finding_id")
 );
 --> statement-breakpoint
+CREATE TABLE "parents" (
+	"arn" text PRIMARY KEY NOT NULL,
+	"parent_arn" text NOT NULL,
+	"source" text NOT NULL,
+	"read_at" timestamp with time zone NOT NULL,
+	"created_at" timestamp with time zone,
+	"updated_at" timestamp with time zone
+);
+--> statement-breakpoint
 CREATE TABLE "resources" (
 	"arn" text PRIMARY KEY NOT NULL,
 	"account_id" text NOT NULL,

@@ -41,8 +41,8 @@ export type Aws = {
   close(): void;
 };
 
-/** Which limiter a call goes through. `write` is tried once; the others again while that makes sense. */
-type ApiKind = "index" | "list" | "read" | "write";
+/** Which limiter a call goes through: `read`, single resources by ListTagsForResource and Describe. `write` is tried once; the others again while that makes sense. */
+export type ApiKind = "index" | "list" | "read" | "write";
 
 /** The APIs of one target. */
 export type TargetApi = {
