@@ -1,11 +1,11 @@
 import type { Database } from "../db/client.ts";
 import { type ParentsRead, readParents } from "../inventory/aws/read-parents.ts";
 import type { Aws, TargetApi } from "../inventory/aws/session.ts";
-import { errorKind, toReadError } from "../inventory/call-error.ts";
+import { toReadError } from "../inventory/call-error.ts";
 import { childrenWithoutParent, listingOf, storeParents } from "../inventory/db/parents.ts";
 import { typesAbove } from "../inventory/lineage.ts";
 import type { Target } from "../inventory/resource.ts";
-import { RESOURCE_TYPES, type ResourceType } from "../inventory/resource-types.ts";
+import type { ResourceType } from "../inventory/resource-types.ts";
 import { forEachLimited } from "./for-each-limited.ts";
 
 /** What the reading of parents works with. */
@@ -27,43 +27,36 @@ export async function ensureParents(
   const wanted = new Set(types.flatMap((type) => [type, ...typesAbove(type)]));
   const children = await childrenWithoutParent(database, target, [...wanted]);
   if (children.length === 0) return [];
-  const byType = [...Map.groupBy(children, ({ type }) => type)];
   let api: TargetApi;
   try {
     api = await aws.target(target);
   } catch (cause) {
     signal.throwIfAborted();
     const error = toReadError(cause, "AssumeRole");
-    return byType.flatMap(([type, some]) =>
-      warningsOf(
-        target,
-        type,
-        some.map(({ arn }) => ({ arn, error })),
-      ),
+    return warningsOf(
+      target,
+      children.map(({ arn }) => ({ arn, error })),
     );
   }
-  const warnings: string[] = [];
+  const byType = [...Map.groupBy(children, ({ type }) => type)];
+  const failed: ParentsRead["failures"][number][] = [];
   await forEachLimited(byType, byType.length, async ([type, some]) => {
     const listing = await listingOf(database, target, type);
     const { edges, failures } = await readParents(api, type, some, listing, { now, signal });
     await storeParents(database, edges);
-    warnings.push(...warningsOf(target, type, failures));
+    for (const failure of failures) failed.push(failure);
   });
-  return warnings.toSorted();
+  return warningsOf(target, failed);
 }
 
 /** One warning for each error, by operation and name, with how many it met and one of them. */
-function warningsOf({ account_id, region }: Target, type: ResourceType, failures: ParentsRead["failures"]): string[] {
+function warningsOf({ account_id, region }: Target, failures: ParentsRead["failures"]): string[] {
   const byError = Map.groupBy(failures, ({ error }) => `${error.operation}: ${error.name}`);
-  return [...byError].flatMap(([what, [first, ...others]]) => {
-    if (first === undefined) return [];
-    const many = others.length === 0 ? "" : ` and ${others.length} more of type ${type}`;
-    const permission =
-      errorKind(first.error) === "denied" && first.error.operation === RESOURCE_TYPES[type].describe_operation
-        ? ` The permission that it needs is personalize:${first.error.operation}.`
-        : "";
-    return [
-      `${account_id}/${region}: the parent of ${first.arn}${many} could not be read (${what}), so what stands above is not known.${permission}`,
-    ];
+  const warnings = [...byError].map(([what, [first, ...others]]) => {
+    const which = `${first?.arn}${others.length === 0 ? "" : ` and ${others.length} more`}`;
+    const denied = /^Describe\w+(?=: AccessDenied)/.exec(what)?.[0];
+    const permission = denied === undefined ? "" : ` The permission that it needs is personalize:${denied}.`;
+    return `${account_id}/${region}: the parent of ${which} could not be read (${what}), so what stands above is not known.${permission}`;
   });
+  return warnings.sort();
 }

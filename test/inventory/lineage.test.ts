@@ -1,6 +1,13 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Link, lineageOf, LONGEST_CHAIN, parentInHand, typesAbove } from "../../src/inventory/lineage.ts";
+import {
+  type Ancestor,
+  type Link,
+  lineageOf,
+  LONGEST_CHAIN,
+  parentInHand,
+  typesAbove,
+} from "../../src/inventory/lineage.ts";
 import { parentFromDescription } from "../../src/inventory/parent-from-description.ts";
 import { RESOURCE_TYPE_NAMES, RESOURCE_TYPES, type ResourceType } from "../../src/inventory/resource-types.ts";
 import { tagsFrom } from "../../src/tags/tags.ts";
@@ -152,7 +159,7 @@ describe("the lineage of a resource", () => {
     const lineage = lineageOf(SAMPLE.campaign, linksOf(...chain));
     expect(lineage).toEqual({
       known: true,
-      ancestors: (["solution-version", "solution", "dataset-group"] as const).map((type) => ({
+      ancestors: (["solution-version", "solution", "dataset-group"] as const).map((type): Ancestor => ({
         arn: SAMPLE[type],
         type,
         name: type,

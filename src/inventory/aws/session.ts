@@ -41,7 +41,10 @@ export type Aws = {
   close(): void;
 };
 
-/** Which limiter a call goes through: `read`, single resources by ListTagsForResource and Describe. `write` is tried once; the others again while that makes sense. */
+/**
+ * Which limiter a call goes through. `read`: what is asked about single resources, ListTagsForResource and Describe. `write` is
+ * tried once; the others again while that makes sense.
+ */
 export type ApiKind = "index" | "list" | "read" | "write";
 
 /** The APIs of one target. */

@@ -4,8 +4,8 @@ import { type Tags, tagsFrom } from "../../tags/tags.ts";
 import { type Lineage, lineageOf, type Link, LONGEST_CHAIN, parentInHand } from "../lineage.ts";
 import type { ReadError, Resource } from "../resource.ts";
 import type { ResourceType } from "../resource-types.ts";
-import { parents, resources, units } from "../schema.ts";
-import { isParentOf } from "./parents.ts";
+import { resources, units } from "../schema.ts";
+import { storedParent } from "./parents.ts";
 
 /**
  * The lineage of each of these resources, from what is stored: one query for each level of the tree, whatever their number.
@@ -45,11 +45,10 @@ async function loadLinks(database: Database, arns: readonly string[]): Promise<L
   const [reply] = await database
     .select({
       rows: sql<string | null>`json_agg(json_build_array(
-        ${resources.arn}, ${resources.type}, ${resources.name}, ${resources.summary}, ${parents.parent_arn},
+        ${resources.arn}, ${resources.type}, ${resources.name}, ${resources.summary}, ${storedParent},
         ${resources.gone_at} is not null, ${resources.tags}, ${resources.reading_error}, ${units.listed}, ${units.error}))::text`,
     })
     .from(resources)
-    .leftJoin(parents, isParentOf)
     .leftJoin(
       units,
       and(

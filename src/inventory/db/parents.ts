@@ -14,14 +14,18 @@ const READ_TYPES = RESOURCE_TYPE_NAMES.filter((type) => RESOURCE_TYPES[type].par
 const MOVING_TYPES = RESOURCE_TYPE_NAMES.filter((type) => RESOURCE_TYPES[type].moves !== null);
 
 /**
- * Joins a resource to its stored parent as long as that is still true: the resource is the one whose parent was read, and where
- * the parent may change, it was not updated since. Without a time of its last update nobody knows, so that is never so.
+ * The stored parent of a resource as long as that is still true, else null. It is true while the resource is the one whose parent
+ * was read and, where the parent may change, was not updated since; without a time of its last update nobody knows.
+ *
+ * Not a join: for a page of resources a planner would rather read all parents than look a thousand of them up.
  */
-export const isParentOf: SQL | undefined = and(
-  eq(parents.arn, resources.arn),
-  sql`${parents.created_at} is not distinct from ${resources.created_at}`,
-  or(not(inArray(resources.type, MOVING_TYPES)), eq(parents.updated_at, resources.updated_at)),
-);
+export const storedParent: SQL<string | null> = sql`(
+  select ${parents.parent_arn} from ${parents}
+  where ${and(
+    eq(parents.arn, resources.arn),
+    sql`${parents.created_at} is not distinct from ${resources.created_at}`,
+    or(not(inArray(resources.type, MOVING_TYPES)), eq(parents.updated_at, resources.updated_at)),
+  )})`;
 
 /** Stores parents that were read, a thousand a statement, in order of ARN, so that two writers never wait for each other in a ring. */
 export async function storeParents(database: Database, edges: readonly ParentEdge[]): Promise<void> {
@@ -60,9 +64,8 @@ export async function childrenWithoutParent(
   return database
     .select({ arn, type, created_at, updated_at })
     .from(resources)
-    .leftJoin(parents, isParentOf)
     .where(
-      and(liveIn(target, wanted), isNull(parents.arn), onlyArns && sql`${arn} = any(${sql.param(onlyArns)}::text[])`),
+      and(liveIn(target, wanted), isNull(storedParent), onlyArns && sql`${arn} = any(${sql.param(onlyArns)}::text[])`),
     )
     .orderBy(arn);
 }
