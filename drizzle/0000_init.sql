@@ -72,6 +72,15 @@ CREATE TABLE "accounts" (
 	"read_at" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "parents" (
+	"arn" text PRIMARY KEY NOT NULL,
+	"parent_arn" text NOT NULL,
+	"source" text NOT NULL,
+	"read_at" timestamp with time zone NOT NULL,
+	"created_at" timestamp with time zone,
+	"updated_at" timestamp with time zone
+);
+--> statement-breakpoint
 CREATE TABLE "resources" (
 	"arn" text PRIMARY KEY NOT NULL,
 	"account_id" text NOT NULL,

@@ -18,12 +18,20 @@ type ResourceTypeRow = {
   readonly arn_field: string;
   /** Field of a summary that holds the name; null: it has none, and takes the name of its solution. */
   readonly name_field: "name" | "jobName" | null;
-  /** Field by which the list operation filters on a parent; null: it has no such filter. */
-  readonly parent_filter: string | null;
-  /** Field of a summary that names the parent; null where the summary names none. */
-  readonly summary_parent_field: string | null;
   /** Type of the direct parent in the lineage; null for the root. */
   readonly parent: string | null;
+  /**
+   * Where the parent is named. `arn`: the second part of the resource's own ARN is the parent's name. `summary`, `description`:
+   * under the parent's `arn_field`, in what List or only what Describe returns. Null for the root.
+   */
+  readonly parent_in: "arn" | "summary" | "description" | null;
+  /** Field by which the list operation filters: the `arn_field` of the parent, for campaigns of what stands above it. Null: no filter. */
+  readonly parent_filter: string | null;
+  /**
+   * How a resource comes under another parent while it lives; null: never. `update`: field of the description that holds the last
+   * update. `follows`: path to the flag by which the parent is always the newest one.
+   */
+  readonly moves: { readonly update: string; readonly follows: readonly [string, string] } | null;
   readonly describe_operation: string;
   /** Key that wraps the description, and the name in the request field `<describe_key>Arn`. */
   readonly describe_key: string;
@@ -40,9 +48,10 @@ export const RESOURCE_TYPES = {
     list_key: "datasetGroups",
     arn_field: "datasetGroupArn",
     name_field: "name",
-    parent_filter: null,
-    summary_parent_field: null,
     parent: null,
+    parent_in: null,
+    parent_filter: null,
+    moves: null,
     describe_operation: "DescribeDatasetGroup",
     describe_key: "datasetGroup",
     create_operation: "CreateDatasetGroup",
@@ -55,9 +64,10 @@ export const RESOURCE_TYPES = {
     list_key: "datasets",
     arn_field: "datasetArn",
     name_field: "name",
-    parent_filter: "datasetGroupArn",
-    summary_parent_field: null,
     parent: "dataset-group",
+    parent_in: "arn",
+    parent_filter: "datasetGroupArn",
+    moves: null,
     describe_operation: "DescribeDataset",
     describe_key: "dataset",
     create_operation: "CreateDataset",
@@ -70,9 +80,10 @@ export const RESOURCE_TYPES = {
     list_key: "datasetImportJobs",
     arn_field: "datasetImportJobArn",
     name_field: "jobName",
-    parent_filter: "datasetArn",
-    summary_parent_field: null,
     parent: "dataset",
+    parent_in: "description",
+    parent_filter: "datasetArn",
+    moves: null,
     describe_operation: "DescribeDatasetImportJob",
     describe_key: "datasetImportJob",
     create_operation: "CreateDatasetImportJob",
@@ -85,9 +96,10 @@ export const RESOURCE_TYPES = {
     list_key: "datasetExportJobs",
     arn_field: "datasetExportJobArn",
     name_field: "jobName",
-    parent_filter: "datasetArn",
-    summary_parent_field: null,
     parent: "dataset",
+    parent_in: "description",
+    parent_filter: "datasetArn",
+    moves: null,
     describe_operation: "DescribeDatasetExportJob",
     describe_key: "datasetExportJob",
     create_operation: "CreateDatasetExportJob",
@@ -100,9 +112,10 @@ export const RESOURCE_TYPES = {
     list_key: "dataDeletionJobs",
     arn_field: "dataDeletionJobArn",
     name_field: "jobName",
-    parent_filter: "datasetGroupArn",
-    summary_parent_field: "datasetGroupArn",
     parent: "dataset-group",
+    parent_in: "summary",
+    parent_filter: "datasetGroupArn",
+    moves: null,
     describe_operation: "DescribeDataDeletionJob",
     describe_key: "dataDeletionJob",
     create_operation: "CreateDataDeletionJob",
@@ -115,9 +128,10 @@ export const RESOURCE_TYPES = {
     list_key: "eventTrackers",
     arn_field: "eventTrackerArn",
     name_field: "name",
-    parent_filter: "datasetGroupArn",
-    summary_parent_field: null,
     parent: "dataset-group",
+    parent_in: "description",
+    parent_filter: "datasetGroupArn",
+    moves: null,
     describe_operation: "DescribeEventTracker",
     describe_key: "eventTracker",
     create_operation: "CreateEventTracker",
@@ -130,9 +144,10 @@ export const RESOURCE_TYPES = {
     list_key: "Filters",
     arn_field: "filterArn",
     name_field: "name",
-    parent_filter: "datasetGroupArn",
-    summary_parent_field: "datasetGroupArn",
     parent: "dataset-group",
+    parent_in: "summary",
+    parent_filter: "datasetGroupArn",
+    moves: null,
     describe_operation: "DescribeFilter",
     describe_key: "filter",
     create_operation: "CreateFilter",
@@ -145,9 +160,10 @@ export const RESOURCE_TYPES = {
     list_key: "recommenders",
     arn_field: "recommenderArn",
     name_field: "name",
-    parent_filter: "datasetGroupArn",
-    summary_parent_field: "datasetGroupArn",
     parent: "dataset-group",
+    parent_in: "summary",
+    parent_filter: "datasetGroupArn",
+    moves: null,
     describe_operation: "DescribeRecommender",
     describe_key: "recommender",
     create_operation: "CreateRecommender",
@@ -160,9 +176,10 @@ export const RESOURCE_TYPES = {
     list_key: "solutions",
     arn_field: "solutionArn",
     name_field: "name",
-    parent_filter: "datasetGroupArn",
-    summary_parent_field: null,
     parent: "dataset-group",
+    parent_in: "description",
+    parent_filter: "datasetGroupArn",
+    moves: null,
     describe_operation: "DescribeSolution",
     describe_key: "solution",
     create_operation: "CreateSolution",
@@ -175,9 +192,10 @@ export const RESOURCE_TYPES = {
     list_key: "solutionVersions",
     arn_field: "solutionVersionArn",
     name_field: null,
-    parent_filter: "solutionArn",
-    summary_parent_field: null,
     parent: "solution",
+    parent_in: "arn",
+    parent_filter: "solutionArn",
+    moves: null,
     describe_operation: "DescribeSolutionVersion",
     describe_key: "solutionVersion",
     create_operation: "CreateSolutionVersion",
@@ -190,9 +208,10 @@ export const RESOURCE_TYPES = {
     list_key: "campaigns",
     arn_field: "campaignArn",
     name_field: "name",
-    parent_filter: "solutionArn",
-    summary_parent_field: null,
     parent: "solution-version",
+    parent_in: "description",
+    parent_filter: "solutionArn",
+    moves: { update: "latestCampaignUpdate", follows: ["campaignConfig", "syncWithLatestSolutionVersion"] },
     describe_operation: "DescribeCampaign",
     describe_key: "campaign",
     create_operation: "CreateCampaign",
@@ -205,9 +224,10 @@ export const RESOURCE_TYPES = {
     list_key: "batchInferenceJobs",
     arn_field: "batchInferenceJobArn",
     name_field: "jobName",
-    parent_filter: "solutionVersionArn",
-    summary_parent_field: "solutionVersionArn",
     parent: "solution-version",
+    parent_in: "summary",
+    parent_filter: "solutionVersionArn",
+    moves: null,
     describe_operation: "DescribeBatchInferenceJob",
     describe_key: "batchInferenceJob",
     create_operation: "CreateBatchInferenceJob",
@@ -220,9 +240,10 @@ export const RESOURCE_TYPES = {
     list_key: "batchSegmentJobs",
     arn_field: "batchSegmentJobArn",
     name_field: "jobName",
-    parent_filter: "solutionVersionArn",
-    summary_parent_field: "solutionVersionArn",
     parent: "solution-version",
+    parent_in: "summary",
+    parent_filter: "solutionVersionArn",
+    moves: null,
     describe_operation: "DescribeBatchSegmentJob",
     describe_key: "batchSegmentJob",
     create_operation: "CreateBatchSegmentJob",

@@ -11,6 +11,7 @@ import {
   uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
+import type { ParentEdge } from "./lineage.ts";
 import type { ReadError, ReadingSource, Target, UnitState } from "./resource.ts";
 import type { ResourceType } from "./resource-types.ts";
 
@@ -170,4 +171,18 @@ export const accounts = pgTable("accounts", {
 export const service_readings = pgTable("service_readings", {
   arn: text().primaryKey(),
   read_at: instant().notNull(),
+});
+
+/** Parents that had to be read, one row a resource. Those that an ARN or a summary names are not stored. */
+export const parents = pgTable("parents", {
+  arn: text().primaryKey(),
+  /** A resource: for a campaign that follows the latest version of its solution, the solution. */
+  parent_arn: text().notNull(),
+  source: text().$type<ParentEdge["source"]>().notNull(),
+  /** When the answered question was asked; an earlier answer never replaces a later one. */
+  read_at: instant().notNull(),
+  /** The resource's creation as the inventory had it then: another one there means that another resource took over the ARN. */
+  created_at: instant(),
+  /** The resource's last update as the inventory had it then: a type whose parent may change is read anew when it differs. */
+  updated_at: instant(),
 });

@@ -35,6 +35,11 @@ export class Bucket {
     return this.#append(resource);
   }
 
+  /** A resource of it has another parent than before. */
+  moved(): void {
+    this.#byParent = null;
+  }
+
   remove(resource: SandboxResource): void {
     this.#byParent = null;
     this.#byArn.delete(resource.arn);

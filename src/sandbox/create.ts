@@ -50,7 +50,8 @@ function partsOf(
   return [parent?.name ?? "", kind];
 }
 
-function parentOf(type: ResourceType, input: Json, context: Context): SandboxResource {
+/** The resource that a request names as the parent: it has to exist, and to be finished. */
+export function parentOf(type: ResourceType, input: Json, context: Context): SandboxResource {
   const arn = String(input[RESOURCE_TYPES[type].arn_field]);
   checkArn(arn, arn.endsWith("/$LATEST") ? "solution" : type, context);
   const parent = resolveVersion(context.world, arn);

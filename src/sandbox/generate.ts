@@ -29,6 +29,8 @@ const RECOMMENDER_RECIPES = {
 
 const AUTOMATIC = { trainingMode: "AUTOTRAIN", trainingType: "AUTOMATIC" } as const;
 const MANUAL = { trainingMode: "FULL", trainingType: "MANUAL" } as const;
+/** Of a campaign that always serves the latest version of its solution. */
+const FOLLOWING = { campaignConfig: { syncWithLatestSolutionVersion: true } } as const;
 const IMPORT_MODES = [{ importMode: "FULL" }, { importMode: "INCREMENTAL" }] as const;
 const RECIPE_DETAILS = new Map(
   [...SOLUTION_RECIPES, ...Object.values(RECOMMENDER_RECIPES)].map((name) => [
@@ -310,6 +312,7 @@ export class Seeding {
         name,
         parent: latest ? this.#arn("solution", this.#solutionName(solution), "$LATEST") : this.#versionArn(solution),
         created_at: this.#age("campaign", k),
+        details: latest ? FOLLOWING : NO_DETAILS,
       };
     },
     "batch-inference-job": (k) => this.#ofVersion("batch-inference-job", k, "batch"),

@@ -1,7 +1,7 @@
 import type { ResourceType } from "../inventory/resource-types.ts";
 import { RESOURCE_TYPE_NAMES, RESOURCE_TYPES } from "../inventory/resource-types.ts";
 import { pageOf } from "./bucket.ts";
-import { checkArn, create } from "./create.ts";
+import { checkArn, create, parentOf } from "./create.ts";
 import { describe, select, summarize } from "./describe.ts";
 import { AwsError } from "./error.ts";
 import { memberNames, parseModel, shapeOf } from "./model.ts";
@@ -21,9 +21,17 @@ const BLOCKED_BY: Partial<Record<ResourceType, readonly ResourceType[]>> = {
   solution: ["campaign"],
 };
 
-/** Operations that change what a resource is or says: the type, and the status it then has (null: the same). */
-const UPDATES: Record<string, { type: ResourceType; status: string | null }> = {
-  UpdateCampaign: { type: "campaign", status: null },
+/** An operation that changes what a resource is or says. */
+type Update = {
+  readonly type: ResourceType;
+  /** The status that the resource then has; null: the same. */
+  readonly status: string | null;
+  /** Where the description keeps the last update. */
+  readonly latest?: string;
+};
+
+const UPDATES: Record<string, Update> = {
+  UpdateCampaign: { type: "campaign", status: null, latest: "latestCampaignUpdate" },
   UpdateDataset: { type: "dataset", status: null },
   UpdateRecommender: { type: "recommender", status: null },
   UpdateSolution: { type: "solution", status: null },
@@ -75,13 +83,21 @@ function typeOperations(type: ResourceType): Record<string, Handler> {
   };
 }
 
-function updateOperation({ type, status }: { type: ResourceType; status: string | null }): Handler {
-  const { arn_field } = RESOURCE_TYPES[type];
+function updateOperation({ type, status, latest }: Update): Handler {
+  const { arn_field, parent, describe_operation, describe_key } = RESOURCE_TYPES[type];
+  const description = memberShape(outputOf(describe_operation), describe_key);
+  const kept = latest === undefined ? [] : memberNames(MODEL, memberShape(description, latest));
   return (input, context) => {
     const { [arn_field]: arn, ...details } = input;
     const resource = find(type, String(arn), context);
     refuseBusy(resource);
-    context.world.update(resource, status ?? resource.status, details);
+    if (parent !== null && details[RESOURCE_TYPES[parent].arn_field]) parentOf(parent, details, context);
+    const at = context.now.getTime();
+    // It has taken effect at once, as everything here.
+    const done = { ...details, status: "ACTIVE", creationDateTime: at / 1000, lastUpdatedDateTime: at / 1000 };
+    const update =
+      latest === undefined ? {} : { [latest]: select({ ...describe(context.world, resource), ...done }, kept) };
+    context.world.update(resource, status ?? resource.status, { ...details, ...update }, at);
     return { [arn_field]: resource.arn };
   };
 }

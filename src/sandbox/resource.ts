@@ -10,8 +10,8 @@ export type SandboxResource = {
   readonly region: string;
   readonly type: ResourceType;
   readonly name: string;
-  /** ARN of the direct parent in the lineage; a campaign's may end in `/$LATEST`. Null for a dataset group. */
-  readonly parent: string | null;
+  /** ARN of the direct parent in the lineage; null for a dataset group. A campaign's may end in `/$LATEST`, and UpdateCampaign changes it. */
+  parent: string | null;
   /** Place in the list of its type: grows, never reused. Given by the bucket that takes the resource. */
   seq: number;
   status: string;

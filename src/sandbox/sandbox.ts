@@ -40,6 +40,8 @@ export type SandboxView = {
   readonly region: string;
   readonly type: ResourceType;
   readonly name: string;
+  /** ARN of the direct parent, as the service names it: a campaign's may end in `/$LATEST`. Null for a dataset group. */
+  readonly parent: string | null;
   readonly status: string;
   readonly created_at: Date;
   readonly tags: ReadonlyMap<string, string>;

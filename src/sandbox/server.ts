@@ -177,13 +177,14 @@ function existing(world: World, arn: string): SandboxResource {
 }
 
 function viewOf(resource: SandboxResource): SandboxView {
-  const { arn, account_id, region, type, name, status, tags, ever_tagged, stack } = resource;
+  const { arn, account_id, region, type, name, parent, status, tags, ever_tagged, stack } = resource;
   return {
     arn,
     account_id,
     region,
     type,
     name,
+    parent,
     status,
     created_at: new Date(resource.created_at),
     tags,

@@ -1,5 +1,5 @@
 import type { ResourceType } from "../inventory/resource-types.ts";
-import { RESOURCE_TYPE_NAMES } from "../inventory/resource-types.ts";
+import { RESOURCE_TYPE_NAMES, RESOURCE_TYPES } from "../inventory/resource-types.ts";
 import type { SandboxAccount } from "./accounts.ts";
 import { organizationAccounts } from "./accounts.ts";
 import type { Place } from "./arn.ts";
@@ -41,6 +41,7 @@ export type Change =
       readonly arn: string;
       readonly status: string;
       readonly details: Record<string, unknown>;
+      readonly updated_at: number;
     }
   | { readonly kind: "object_created"; readonly object: PlainObject }
   | { readonly kind: "object_deleted"; readonly arn: string };
@@ -116,12 +117,18 @@ export class World {
     this.#tell({ kind: "deleted", arn: resource.arn });
   }
 
-  /** Changes the status or the description. */
-  update(resource: SandboxResource, status: string, details: Record<string, unknown>): void {
+  /** Changes the status or the description; a description that names another parent moves the resource there. */
+  update(resource: SandboxResource, status: string, details: Record<string, unknown>, updated_at: number): void {
     resource.status = status;
     resource.details = { ...resource.details, ...details };
-    resource.updated_at = this.settings.now().getTime();
-    this.#tell({ kind: "updated", arn: resource.arn, status, details });
+    const { parent } = RESOURCE_TYPES[resource.type];
+    const named = parent === null ? undefined : details[RESOURCE_TYPES[parent].arn_field];
+    if (typeof named === "string") {
+      resource.parent = named;
+      this.target(resource).bucket(resource.type).moved();
+    }
+    resource.updated_at = updated_at;
+    this.#tell({ kind: "updated", arn: resource.arn, status, details, updated_at });
   }
 
   createObject(place: Place, object: PlainObject): void {
@@ -143,7 +150,8 @@ export class World {
       this.create({ ...change.resource, tags: new Map(Object.entries(change.resource.tags)) });
     } else if (change.kind === "tags" && resource) this.setTags(resource, new Map(Object.entries(change.tags)));
     else if (change.kind === "deleted" && resource) this.remove(resource);
-    else if (change.kind === "updated" && resource) this.update(resource, change.status, change.details);
+    else if (change.kind === "updated" && resource)
+      this.update(resource, change.status, change.details, change.updated_at);
     else if (change.kind === "object_created" && place) this.createObject(place, change.object);
     else if (change.kind === "object_deleted" && place) this.removeObject(place, change.arn);
   }

@@ -55,7 +55,13 @@ describe("docs/iam.md", () => {
 
   test("the policy for scanning allows the calls of a scan, and no other", () => {
     const lists = Object.values(RESOURCE_TYPES).map(({ list_operation }) => `personalize:${list_operation}`);
-    expect(statements[0]).toEqual([...lists, "personalize:ListTagsForResource", "tag:GetResources"].toSorted());
+    const parents = Object.values(RESOURCE_TYPES)
+      .filter(({ parent_in }) => parent_in === "description")
+      .map(({ describe_operation }) => `personalize:${describe_operation}`);
+    expect(parents).toHaveLength(5);
+    expect(statements[0]).toEqual(
+      [...lists, ...parents, "personalize:ListTagsForResource", "tag:GetResources"].toSorted(),
+    );
   });
 
   test("the policy for repairing adds the two writes, and nothing else", () => {

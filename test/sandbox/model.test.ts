@@ -105,7 +105,7 @@ describe("service models of the sandbox", () => {
       if (row.parent === null) continue;
       const field = RESOURCE_TYPES[row.parent].arn_field;
       const [item] = ask(PERSONALIZE, row.list_operation, {}, context)[row.list_key] as Json[];
-      expect([type, field in item!]).toEqual([type, row.summary_parent_field === field]);
+      expect([type, field in item!]).toEqual([type, row.parent_in === "summary"]);
       const input = { [row.arn_field]: item![row.arn_field] };
       const described = ask(PERSONALIZE, row.describe_operation, input, context)[row.describe_key] as Json;
       const parent = String(described[field]).replace("/$LATEST", "");

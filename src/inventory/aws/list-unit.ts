@@ -3,10 +3,11 @@ import { toReadError } from "../call-error.ts";
 import { resourceFromSummary } from "../resource-from-summary.ts";
 import type { ReadError, Resource, Unit } from "../resource.ts";
 import { RESOURCE_TYPES, type ResourceType } from "../resource-types.ts";
+import { callPersonalize, type PersonalizeReply } from "./personalize-call.ts";
 import type { TargetApi } from "./session.ts";
 
 /** Pages of this size are the most that every List operation of Personalize gives. */
-const PAGE_SIZE = 100;
+export const PAGE_SIZE = 100;
 
 /** Pages in a row that bring nothing new, after which a list has no end. Empty pages on the way are legal. */
 const IDLE_PAGES = 200;
@@ -22,20 +23,21 @@ export type ListEnd = {
   readonly error: ReadError | null;
 };
 
-type ListInput = { readonly maxResults: number; readonly nextToken?: string };
-type ListOutput = Readonly<Record<string, unknown>> & { readonly nextToken?: string };
-
 /**
  * Lists a unit page by page, each ARN once, and returns how that ended; an AWS error is an end, never thrown. A token that
  * the service no longer accepts starts the list over, once. Throws only when `signal` aborts.
+ *
+ * `parent`: only its children are listed, as far as the type's list has a filter.
  */
 export async function* listUnit(
   api: TargetApi,
   type: ResourceType,
   signal: AbortSignal,
+  parent?: string,
 ): AsyncGenerator<Resource[], ListEnd, undefined> {
   const unit: Unit = { ...api.target, type };
-  const { list_operation: operation, list_key } = RESOURCE_TYPES[type];
+  const { list_operation: operation, list_key, parent_filter } = RESOURCE_TYPES[type];
+  const filter = parent_filter !== null && parent !== undefined ? { [parent_filter]: parent } : {};
   const seen = new Set<string>();
   let tokens = new Set<string>();
   let nextToken: string | undefined;
@@ -46,14 +48,10 @@ export async function* listUnit(
   let rejected = 0;
   let firstRejection: ReadError | null = null;
   for (;;) {
-    let output: ListOutput;
+    let output: PersonalizeReply;
     try {
-      output = await list(
-        api,
-        operation,
-        { maxResults: PAGE_SIZE, ...(nextToken !== undefined && { nextToken }) },
-        signal,
-      );
+      const place = nextToken === undefined ? {} : { nextToken };
+      output = await callPersonalize(api, "list", operation, { ...filter, maxResults: PAGE_SIZE, ...place }, signal);
     } catch (cause) {
       signal.throwIfAborted();
       const error = toReadError(cause, operation);
@@ -101,21 +99,4 @@ export async function* listUnit(
     }
     tokens.add(mark);
   }
-}
-
-/** Sends a List command by the operation's name: the SDK's classes are called after the operations. */
-async function list(api: TargetApi, operation: string, input: ListInput, signal: AbortSignal): Promise<ListOutput> {
-  const sdk = await import("@aws-sdk/client-personalize");
-  // All List commands that take no required field have the form of this one.
-  const Command = (sdk as unknown as Record<string, typeof sdk.ListDatasetGroupsCommand | undefined>)[
-    `${operation}Command`
-  ];
-  if (!Command) throw new Error(`The AWS SDK knows no ${operation}.`);
-  const output = await api.call(
-    "list",
-    operation,
-    (abortSignal) => api.personalize.send(new Command(input), { abortSignal }),
-    signal,
-  );
-  return output as unknown as ListOutput;
 }

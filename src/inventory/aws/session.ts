@@ -41,8 +41,11 @@ export type Aws = {
   close(): void;
 };
 
-/** Which limiter a call goes through. `write` is tried once; the others again while that makes sense. */
-type ApiKind = "index" | "list" | "read" | "write";
+/**
+ * Which limiter a call goes through. `read`: what is asked about single resources, ListTagsForResource and Describe. `write` is
+ * tried once; the others again while that makes sense.
+ */
+export type ApiKind = "index" | "list" | "read" | "write";
 
 /** The APIs of one target. */
 export type TargetApi = {

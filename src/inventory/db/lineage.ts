@@ -1,7 +1,95 @@
+import { and, eq, sql } from "drizzle-orm";
 import type { Database } from "../../db/client.ts";
-import type { Lineage } from "../lineage.ts";
-import { NOT_LOOKED_UP } from "../surroundings.ts";
+import { type Tags, tagsFrom } from "../../tags/tags.ts";
+import { type Lineage, lineageOf, type Link, LONGEST_CHAIN, parentInHand } from "../lineage.ts";
+import type { ReadError, Resource } from "../resource.ts";
+import type { ResourceType } from "../resource-types.ts";
+import { resources, units } from "../schema.ts";
+import { storedParent } from "./parents.ts";
 
-export async function loadLineage(_database: Database, arns: readonly string[]): Promise<Map<string, Lineage>> {
-  return new Map(arns.map((arn) => [arn, NOT_LOOKED_UP.lineage]));
+/**
+ * The lineage of each of these resources, from what is stored: one query for each level of the tree, whatever their number.
+ * Meant for a page of resources, up to a few thousand.
+ */
+export async function loadLineage(database: Database, arns: readonly string[]): Promise<Map<string, Lineage>> {
+  const links = new Map<string, Link>();
+  const asked = new Set<string>();
+  let level = new Set(arns);
+  for (let depth = 0; depth < LONGEST_CHAIN && level.size > 0; depth++) {
+    const next = new Set<string>();
+    for (const arn of level) asked.add(arn);
+    for (const link of await loadLinks(database, [...level])) {
+      links.set(link.arn, link);
+      if (typeof link.parent_arn === "string" && !asked.has(link.parent_arn)) next.add(link.parent_arn);
+    }
+    level = next;
+  }
+  return new Map(arns.map((arn) => [arn, lineageOf(arn, links)]));
+}
+
+type Row = [
+  arn: string,
+  type: ResourceType,
+  name: string,
+  summary: Resource["summary"],
+  parent_arn: string | null,
+  gone: boolean,
+  tags: Tags | null,
+  reading_error: ReadError | null,
+  listed: boolean | null,
+  list_error: ReadError | null,
+];
+
+/** One row of JSON in place of many, as for the readings of a page. */
+async function loadLinks(database: Database, arns: readonly string[]): Promise<Link[]> {
+  const [reply] = await database
+    .select({
+      rows: sql<string | null>`json_agg(json_build_array(
+        ${resources.arn}, ${resources.type}, ${resources.name}, ${resources.summary}, ${storedParent},
+        ${resources.gone_at} is not null, ${resources.tags}, ${resources.reading_error}, ${units.listed}, ${units.error}))::text`,
+    })
+    .from(resources)
+    .leftJoin(
+      units,
+      and(
+        eq(units.account_id, resources.account_id),
+        eq(units.region, resources.region),
+        eq(units.type, resources.type),
+      ),
+    )
+    .where(sql`${resources.arn} = any(${sql.param(arns)}::text[])`);
+  return (JSON.parse(reply?.rows ?? "[]") as Row[]).map(toLink);
+}
+
+function toLink([arn, type, name, summary, read, gone, tags, reading_error, listed, list_error]: Row): Link {
+  const inHand = parentInHand({ arn, type, summary });
+  const parent_arn = inHand === undefined ? (read ?? undefined) : inHand;
+  const unread = whyUnread(type, tags, reading_error, listed, list_error);
+  return {
+    arn,
+    type,
+    name,
+    tags: unread === null && tags ? tagsFrom(Object.entries(tags)) : null,
+    unread,
+    parent_arn,
+    gone,
+  };
+}
+
+/** Null: the tags are what the last attempt found. As for compliance, the tags of a type that was not listed may have changed. */
+function whyUnread(
+  type: ResourceType,
+  tags: Tags | null,
+  reading_error: ReadError | null,
+  listed: boolean | null,
+  list_error: ReadError | null,
+): string | null {
+  if (reading_error) return `its tags could not be read${byOperation(reading_error)}`;
+  if (tags === null) return "its tags were never read";
+  if (listed === false) return `the last list of type ${type} did not reach its end${byOperation(list_error)}`;
+  return null;
+}
+
+function byOperation(error: ReadError | null): string {
+  return error === null ? "" : ` (${error.operation}: ${error.name})`;
 }
