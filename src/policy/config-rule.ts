@@ -25,7 +25,12 @@ export type ConfigRuleNote = {
 
 /** Why a file cannot be taken over. */
 export type ConfigRuleProblem = {
-  readonly code: ConfigRuleComplaint["code"] | "different_scopes" | "no_required_tags" | "two_rules_for_one_key";
+  readonly code:
+    | ConfigRuleComplaint["code"]
+    | "different_scopes"
+    | "no_required_tags"
+    | "no_value_left"
+    | "two_rules_for_one_key";
   /** Names from the root with dots between. */
   readonly path: string;
   /** From 1. */
@@ -71,7 +76,7 @@ export function policyFromConfigRule(text: string, as: { id: string; source: rea
   }
   const wanted = oncePerKey(
     rules.flatMap((rule) => wantedOf(rule, tell)),
-    (message) => complain("two_rules_for_one_key", message),
+    complain,
   );
   if (problems.length === 0 && wanted.length === 0)
     complain("no_required_tags", "requires no key that a resource of Personalize can have");
@@ -140,16 +145,20 @@ function isPossible(value: string, key: string, tell: Tell): boolean {
 }
 
 /** Rules that say the same of a key are one; those that differ cannot be said by one rule of ours. */
-function oncePerKey(all: readonly Wanted[], refuse: (message: string) => void): Wanted[] {
+function oncePerKey(
+  all: readonly Wanted[],
+  complain: (code: ConfigRuleProblem["code"], message: string) => void,
+): Wanted[] {
   const kept = new Map<string, Wanted>();
   for (const wanted of all) {
     const other = kept.get(wanted.key);
     if (!other) kept.set(wanted.key, wanted);
     else if (other.values?.join() !== wanted.values?.join())
-      refuse(
+      complain(
+        "two_rules_for_one_key",
         `${other.from} and ${wanted.from} want different values of ${wanted.key}; put each rule into a file of its own`,
       );
-    if (wanted.values?.length === 0) refuse(`${wanted.from} allows no value that a tag can have`);
+    if (wanted.values?.length === 0) complain("no_value_left", `${wanted.from} allows no value that a tag can have`);
   }
   return [...kept.values()];
 }

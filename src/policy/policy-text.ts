@@ -25,22 +25,20 @@ export function policyText(draft: PolicyDraft, comments: readonly string[]): str
     rules: rules.map(({ fields }) => fields),
   });
   const policy = document.contents as unknown as YAMLMap;
-  policy.commentBefore = asComment(["yaml-language-server: $schema=policy.schema.json", "", ...comments]);
   writeListsOnOneLine(policy);
   const list = policy.get("rules", true);
   for (const [index, rule] of (isSeq(list) ? list.items : []).entries()) {
     if (!isNode(rule)) continue;
     rule.spaceBefore = index > 0;
-    rule.commentBefore = asComment(rules[index]?.comments ?? []);
+    rule.commentBefore = (rules[index]?.comments ?? []).map((line) => ` ${oneLine(line)}`).join("\n");
   }
-  return document.toString({ lineWidth: 120 });
+  const head = ["yaml-language-server: $schema=policy.schema.json", "", ...comments];
+  return `${head.map((line) => `# ${oneLine(line)}`.trimEnd()).join("\n")}\n${document.toString({ lineWidth: 120, flowCollectionPadding: false })}`;
 }
 
 /** A comment cannot break out of its line, nor move a terminal's cursor. */
-function asComment(lines: readonly string[]): string {
-  return lines
-    .map((line) => ` ${line.toWellFormed().replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "�")}`.trimEnd())
-    .join("\n");
+function oneLine(text: string): string {
+  return text.toWellFormed().replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "�");
 }
 
 function writeListsOnOneLine(map: YAMLMap): void {

@@ -1,7 +1,6 @@
 import { keyProblem, MAX_USER_TAGS, valueProblem } from "../../tags/limits.ts";
 import { MAX_RULES } from "../policy.ts";
 import { idsFor, policyText, type RuleDraft } from "../policy-text.ts";
-import { anyWildcard } from "../wildcard.ts";
 import { anyCaseComplies, type Require } from "./judge.ts";
 import { shown } from "./problem.ts";
 import { requiredCondition } from "./required-types.ts";
@@ -93,14 +92,13 @@ function ruleFields(tag: EffectiveTag, require: Require, tell: Tell): Record<str
     const message = "AWS takes this key in any case, because no policy says its spelling; here one has to be used";
     tell("any_case_complies", message);
   }
-  // A value that is empty is a value to AWS: the list decides, and a required key is there.
-  const mayBeEmpty = values === null || (anyWildcard(values)("") && !values.includes(""));
   return {
     key,
     any_case: true,
     ...(required !== undefined && { required }),
     ...(values !== null && { values }),
-    ...(required !== undefined && mayBeEmpty && { allow_empty: true }),
+    // To AWS a key with an empty value is there, and only a list of values can refuse it.
+    ...(required !== undefined && values === null && { allow_empty: true }),
   };
 }
 
