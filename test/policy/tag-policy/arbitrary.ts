@@ -19,7 +19,13 @@ const TYPES = [
 export const RESOURCE_TYPES = [...TYPES.filter((type) => !type.endsWith("ALL_SUPPORTED")), "rds:db", "ec2:volume"];
 
 const spellings = (key: string) => [key, key.toLowerCase(), key.toUpperCase()];
-const control = fc.constantFrom(["@@all"], ["@@none"], ["@@assign"], ["@@append"], ["@@append", "@@remove"]);
+const control: fc.Arbitrary<string[]> = fc.constantFrom(
+  ["@@all"],
+  ["@@none"],
+  ["@@assign"],
+  ["@@append"],
+  ["@@append", "@@remove"],
+);
 /** Absent once in so many times. */
 const maybe = <T>(arbitrary: fc.Arbitrary<T>, absent = 2) => fc.option(arbitrary, { nil: undefined, freq: absent });
 
@@ -41,7 +47,7 @@ function withoutUndefined(fields: Record<string, unknown>): Record<string, unkno
 
 const list = (items: readonly string[]) => fc.uniqueArray(fc.constantFrom(...items), { maxLength: 3 });
 
-const entry = (key: string) =>
+const entry = (key: string, control: fc.Arbitrary<string[]>) =>
   fc.tuple(
     fc.constantFrom(...spellings(key)),
     fc
@@ -55,25 +61,32 @@ const entry = (key: string) =>
       .map(withoutUndefined),
   );
 
-/** A tag policy document that AWS accepts. */
-export const tagPolicyDocument: fc.Arbitrary<unknown> = fc
-  .tuple(maybe(control), ...KEYS.map((key) => maybe(entry(key), 4)))
-  .map(([control, ...entries]) => ({
+const documentWith = (control: fc.Arbitrary<string[]>): fc.Arbitrary<unknown> =>
+  fc.tuple(maybe(control), ...KEYS.map((key) => maybe(entry(key, control), 4))).map(([control, ...entries]) => ({
     tags: Object.fromEntries([
       ...(control ? [[CHILD_CONTROL, control] as const] : []),
       ...entries.flatMap((one) => (one ? [one] : [])),
     ]),
   }));
 
+/** A tag policy document that AWS accepts. */
+export const tagPolicyDocument = documentWith(control);
+
 /** A document and where it is attached. */
 export type Attached = { readonly target: string; readonly document: unknown };
 
+const attachedOf = (document: fc.Arbitrary<unknown>): fc.Arbitrary<Attached[]> =>
+  fc
+    .array(fc.array(document, { maxLength: 3 }), { maxLength: 4 })
+    .map((levels) =>
+      levels.flatMap((documents, level) => documents.map((document) => ({ target: `level-${level}`, document }))),
+    );
+
 /** Documents along a path from the root to an account, up to three at each level. */
-export const attachedDocuments: fc.Arbitrary<Attached[]> = fc
-  .array(fc.array(tagPolicyDocument, { maxLength: 3 }), { maxLength: 4 })
-  .map((levels) =>
-    levels.flatMap((documents, level) => documents.map((document) => ({ target: `level-${level}`, document }))),
-  );
+export const attachedDocuments = attachedOf(tagPolicyDocument);
+
+/** The same, where a control on a key or on all allows everything or nothing. */
+export const plainlyControlledDocuments = attachedOf(documentWith(fc.constantFrom(["@@all"], ["@@none"])));
 
 /** Documents made ready to merge. */
 export function parsed(attached: readonly Attached[]): AttachedTagPolicy[] {
