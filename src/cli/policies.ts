@@ -4,14 +4,20 @@ import { compilePolicies, loadPolicies, PolicyError, type PolicySet } from "../p
 import { policyJsonSchema } from "../policy/policy.ts";
 import { withContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
+import { policiesExport } from "./policies-export.ts";
+import { policiesImport } from "./policies-import.ts";
 import { table } from "./table.ts";
 
 /** `tagwarden policies`: what policy files say, before anything is judged by them. A subcommand is a function and a line here. */
 export function policiesCommand(): Command {
   return new Command("policies")
-    .description("Validate policy files, make them the ones to judge by, and print their schema for an editor.")
+    .description(
+      "Validate policy files, make them the ones to judge by, exchange them with AWS, and print their schema.",
+    )
     .addCommand(validateCommand())
     .addCommand(activateCommand())
+    .addCommand(policiesImport(new Command("import")))
+    .addCommand(policiesExport(new Command("export")))
     .addCommand(schemaCommand());
 }
 

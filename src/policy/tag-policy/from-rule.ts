@@ -88,7 +88,9 @@ function requiredOf(rule: KeyRule, types: readonly ResourceType[], tell: Tell): 
   }
   const wanted = types.filter((type) => named.includes(type));
   const unreported = wanted.filter((type) => !REPORTED_TYPES.includes(type));
-  if (unreported.length > 0)
-    tell("required", `AWS reports a missing key of ${REPORTED_TYPES.join(", ")} only, not of ${unreported.join(", ")}`);
+  if (unreported.length > 0) {
+    const others = unreported.length > 3 ? `the other ${unreported.length} types` : unreported.join(", ");
+    tell("required", `AWS reports a missing key of ${REPORTED_TYPES.join(", ")} only, not of ${others}`);
+  }
   return wanted;
 }
