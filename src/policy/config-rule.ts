@@ -10,7 +10,7 @@ import { idsFor, policyText, type RuleDraft } from "./policy-text.ts";
  */
 
 /** What the policy does not say exactly as the rule does. */
-export type ConfigRuleNote = {
+type ConfigRuleNote = {
   readonly code:
     | "impossible_key"
     | "impossible_value"
@@ -24,7 +24,7 @@ export type ConfigRuleNote = {
 };
 
 /** Why a file cannot be taken over. */
-export type ConfigRuleProblem = {
+type ConfigRuleProblem = {
   readonly code:
     | ConfigRuleComplaint["code"]
     | "different_scopes"

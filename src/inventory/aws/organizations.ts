@@ -3,7 +3,7 @@ import { tagsFrom, type Tags } from "../../tags/tags.ts";
 import { errorKind, errorName } from "../call-error.ts";
 
 /** A tag policy that is attached to the root, a unit or an account. */
-export type AttachedDocument = {
+type AttachedDocument = {
   /** Id of what it is attached to. */
   readonly target: string;
   readonly policy_id: string;
@@ -13,7 +13,7 @@ export type AttachedDocument = {
 };
 
 /** An account as the organization knows it. */
-export type OrganizationAccount = {
+type OrganizationAccount = {
   readonly account_id: string;
   readonly name: string;
   /** `ACTIVE`, `SUSPENDED`, …; null when AWS does not say. */

@@ -23,7 +23,7 @@ export type DocumentEntry = {
   readonly report_required_tag_for?: { readonly "@@assign": readonly string[] };
 };
 /** A document that can be given to Organizations. */
-export type TagPolicyDocument = { readonly tags: Readonly<Record<string, DocumentEntry>> };
+type TagPolicyDocument = { readonly tags: Readonly<Record<string, DocumentEntry>> };
 
 /** What of policies a tag policy can say, and all that it cannot. */
 export type Exported = { readonly document: TagPolicyDocument; readonly not_expressible: readonly NotExpressible[] };

@@ -5,7 +5,7 @@ import { covers } from "./resource-types.ts";
 import { type EffectiveTag, type EffectiveTagPolicy, foldKey } from "./tag-policy.ts";
 
 /** Why a resource does not comply. */
-export type Reason =
+type Reason =
   | { readonly code: "key_case_mismatch"; readonly key: string; readonly expected_key: string }
   | { readonly code: "value_not_allowed"; readonly key: string; readonly value: string }
   | { readonly code: "required_key_missing"; readonly key: string };
@@ -53,7 +53,7 @@ export function judgeByTagPolicy(
 }
 
 /** Whether a policy asks for the key on a type at all. */
-export function isRequired(tag: EffectiveTag, type: string, require: Require): boolean {
+function isRequired(tag: EffectiveTag, type: string, require: Require): boolean {
   if (require === "everywhere") return tag.report_required_tag_for.length > 0;
   return covers(tag.report_required_tag_for, type, "report_required_tag_for");
 }

@@ -38,7 +38,7 @@ export type WarningCode =
   | "values_emptied";
 
 /** Where in a document, and in its text when there was one. */
-export type DocumentPlace = {
+type DocumentPlace = {
   /** Names from the root with dots between: `tags.costcenter.tag_value.@@assign`. */
   readonly path: string;
   /** From 1; 0 where the document was no text, or where it is about all of it. */
