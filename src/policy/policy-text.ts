@@ -17,13 +17,14 @@ export type PolicyDraft = {
 /** The text of a policy file, in the form in which the starter policies are written. `comments`: lines that say what it is. */
 export function policyText(draft: PolicyDraft, comments: readonly string[]): string {
   const { id, title, types, rules } = draft;
-  const document = new Document({
+  const fields = {
     version: 1,
     id,
     title,
     ...(types && { applies_to: { types } }),
-    rules: rules.map(({ fields }) => fields),
-  });
+    rules: rules.map((rule) => rule.fields),
+  };
+  const document = new Document(fields, { aliasDuplicateObjects: false });
   const policy = document.contents as unknown as YAMLMap;
   writeListsOnOneLine(policy);
   const list = policy.get("rules", true);
