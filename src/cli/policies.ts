@@ -5,18 +5,22 @@ import { policyJsonSchema } from "../policy/policy.ts";
 import { withContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
 import { explainCommand } from "./policies-explain.ts";
+import { policiesExport } from "./policies-export.ts";
 import { policiesFolder } from "./policies-folder.ts";
+import { policiesImport } from "./policies-import.ts";
 import { testCommand } from "./policies-test.ts";
 import { table } from "./table.ts";
 
 /** `tagwarden policies`: what policy files say, before anything is judged by them. A subcommand is a function and a line here. */
 export function policiesCommand(): Command {
   return new Command("policies")
-    .description("Validate, test, explain and activate policies, and print their schema for an editor.")
+    .description("Validate, test, explain and activate policies, exchange them with AWS, and print their schema.")
     .addCommand(validateCommand())
     .addCommand(testCommand())
     .addCommand(explainCommand())
     .addCommand(activateCommand())
+    .addCommand(policiesImport(new Command("import")))
+    .addCommand(policiesExport(new Command("export")))
     .addCommand(schemaCommand());
 }
 

@@ -19,7 +19,7 @@ const COMMANDS: Record<string, Row> = {
     load: async () => (await import("./serve.ts")).serveCommand(),
   },
   policies: {
-    summary: "validate and activate policies; print their schema",
+    summary: "validate and activate policies; import and export them; print their schema",
     load: async () => (await import("./policies.ts")).policiesCommand(),
   },
   findings: { summary: "what is wrong, filtered", load: async () => (await import("./findings.ts")).findingsCommand() },

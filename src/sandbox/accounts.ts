@@ -1,4 +1,5 @@
 import { hashText, mix } from "./hash.ts";
+import type { Tags } from "./resource.ts";
 
 /** An account of the emulated organization. */
 export type SandboxAccount = {
@@ -9,6 +10,8 @@ export type SandboxAccount = {
   /** Name of the organizational unit; null: directly under the root. */
   readonly unit: string | null;
   readonly joined_at: Date;
+  /** Tags of the account itself, as the organization keeps them. */
+  readonly tags: Tags;
 };
 
 /** Role that exists in every active account and that every caller of the organization may assume. */
@@ -42,6 +45,11 @@ export function organizationAccounts(members: number, suspended: number): Sandbo
     state: "ACTIVE",
     unit: null,
     joined_at,
+    tags: new Map([
+      ["CostCenter", "CC-0001"],
+      ["Environment", "shared"],
+      ["Owner", "platform@example.com"],
+    ]),
   };
   const others = Array.from({ length: members + suspended }, (_, index): SandboxAccount => {
     const gone = index >= members;
@@ -53,6 +61,7 @@ export function organizationAccounts(members: number, suspended: number): Sandbo
       state: gone ? "SUSPENDED" : "ACTIVE",
       unit: gone ? "Suspended" : (UNITS[index % UNITS.length] ?? null),
       joined_at: new Date(joined_at.getTime() + (index + 1) * 9 * 86_400_000),
+      tags: memberTags(index),
     };
   });
   return [management, ...others];
@@ -62,6 +71,17 @@ function memberName(index: number): string {
   const workload = WORKLOADS[Math.floor(index / STAGES.length) % WORKLOADS.length] ?? "";
   const round = Math.floor(index / (STAGES.length * WORKLOADS.length));
   return `${workload}-${STAGES[index % STAGES.length] ?? ""}${round === 0 ? "" : `-${round + 1}`}`;
+}
+
+/** Whoever opens an account tags it, and one in seven has no cost center. */
+function memberTags(index: number): Tags {
+  const workload = Math.floor(index / STAGES.length) % WORKLOADS.length;
+  const center: [string, string][] = index % 7 === 5 ? [] : [["CostCenter", `CC-${1000 + workload * 110}`]];
+  return new Map([
+    ...center,
+    ["Environment", STAGES[index % STAGES.length] ?? ""],
+    ["Owner", `${WORKLOADS[workload] ?? ""}@example.com`],
+  ]);
 }
 
 function memberId(index: number): string {

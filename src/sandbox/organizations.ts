@@ -2,17 +2,11 @@ import type { SandboxAccount } from "./accounts.ts";
 import { MANAGEMENT_ACCOUNT_ID } from "./accounts.ts";
 import type { Json } from "./check-input.ts";
 import { AwsError } from "./error.ts";
-import { hashText } from "./hash.ts";
 import { parseModel } from "./model.ts";
 import { ORGANIZATIONS_MODEL } from "./models/organizations.ts";
-import { readToken, writeToken } from "./page-token.ts";
-import type { Context, Handler, Service } from "./service.ts";
-
-const ORGANIZATION_ID = "o-sandbox0001";
-const ROOT_ID = "r-sb01";
-const ARN = `arn:aws:organizations::${MANAGEMENT_ACCOUNT_ID}`;
-/** The most that a page holds. */
-const MAX_PAGE = 20;
+import { POLICY_OPERATIONS } from "./organization-policies.ts";
+import { accountOf, ARN, ORGANIZATION_ID, page, ROOT_ID, unitId, unitNames, unitOf } from "./organization-tree.ts";
+import type { Handler, Service } from "./service.ts";
 
 const OPERATIONS: Record<string, Handler> = {
   DescribeOrganization: () => ({
@@ -32,7 +26,8 @@ const OPERATIONS: Record<string, Handler> = {
     return { Account: accountView(accountOf(String(input.AccountId), context)) };
   },
   ListRoots: (input, context) => {
-    const root = { Id: ROOT_ID, Arn: `${ARN}:root/${ORGANIZATION_ID}/${ROOT_ID}`, Name: "Root", PolicyTypes: [] };
+    const PolicyTypes = [{ Type: "TAG_POLICY", Status: "ENABLED" }];
+    const root = { Id: ROOT_ID, Arn: `${ARN}:root/${ORGANIZATION_ID}/${ROOT_ID}`, Name: "Root", PolicyTypes };
     return page("ListRoots", "Roots", [root], input, context);
   },
   ListOrganizationalUnitsForParent(input, context) {
@@ -58,27 +53,20 @@ const OPERATIONS: Record<string, Handler> = {
     const parent = unit === null ? { Id: ROOT_ID, Type: "ROOT" } : { Id: unitId(unit), Type: "ORGANIZATIONAL_UNIT" };
     return page(`ListParents ${child}`, "Parents", [parent], input, context);
   },
+  ...POLICY_OPERATIONS,
 };
 
-/** Only the management account may ask. */
+/** What any account of the organization may ask; DescribeEffectivePolicy only of itself. */
+const OPEN = ["DescribeOrganization", "DescribeEffectivePolicy"];
+
+/** All else only the management account may ask. */
 function restricted(operation: string, handler: Handler): Handler {
   return (input, context) => {
-    if (context.caller.account_id !== MANAGEMENT_ACCOUNT_ID && operation !== "DescribeOrganization") {
+    if (context.caller.account_id !== MANAGEMENT_ACCOUNT_ID && !OPEN.includes(operation)) {
       throw new AwsError("AccessDeniedException", "You don't have permissions to access this resource.");
     }
     return handler(input, context);
   };
-}
-
-function page(question: string, list_key: string, all: Json[], input: Json, { caller }: Context): Json {
-  const token = input.NextToken;
-  const start = typeof token === "string" ? readToken(caller, question, token) : 0;
-  if (typeof start !== "number") {
-    throw new AwsError("InvalidInputException", "The NextToken is not valid.", 400, { Reason: "INVALID_NEXT_TOKEN" });
-  }
-  const end = start + Number(input.MaxResults ?? MAX_PAGE);
-  const next = end < all.length ? { NextToken: writeToken(caller, question, end) } : {};
-  return { [list_key]: all.slice(start, end), ...next };
 }
 
 function accountView(account: SandboxAccount): Json {
@@ -96,20 +84,6 @@ function accountView(account: SandboxAccount): Json {
   };
 }
 
-function accountOf(id: string, { world }: Context): SandboxAccount {
-  const account = world.accounts.find((each) => each.id === id);
-  if (account) return account;
-  throw new AwsError("AccountNotFoundException", `You specified an account that doesn't exist.`);
-}
-
-function unitNames({ world }: Context): string[] {
-  return [...new Set(world.accounts.flatMap((account) => account.unit ?? []))].sort();
-}
-
-function unitId(name: string): string {
-  return `ou-${ROOT_ID.slice(2)}-${hashText(name).toString(16).padStart(8, "0")}`;
-}
-
 function unitView(name: string): Json {
   return {
     Id: unitId(name),
@@ -117,16 +91,6 @@ function unitView(name: string): Json {
     Name: name,
     Path: `${ORGANIZATION_ID}/${ROOT_ID}/${unitId(name)}/`,
   };
-}
-
-/** The name of the unit with an id; null for the root. */
-function unitOf(id: string, context: Context): string | null {
-  if (id === ROOT_ID) return null;
-  const unit = unitNames(context).find((name) => unitId(name) === id);
-  if (unit !== undefined) return unit;
-  throw id.startsWith("ou-")
-    ? new AwsError("OrganizationalUnitNotFoundException", "You specified an organizational unit that doesn't exist.")
-    : new AwsError("ParentNotFoundException", "You specified a parent that doesn't exist.");
 }
 
 /** AWS Organizations, as the management account sees it. */

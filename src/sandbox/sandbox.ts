@@ -1,5 +1,6 @@
 import type { ResourceType } from "../inventory/resource-types.ts";
 import type { FaultRule, RateLimit } from "./faults.ts";
+import type { SandboxTagPolicy } from "./tag-policies.ts";
 
 /** How a sandbox is. Everything is optional. */
 export type SandboxOptions = {
@@ -28,6 +29,8 @@ export type SandboxOptions = {
   /** By operation or wildcard (`List*`, `*`): each operation has its own bucket for each account and region. */
   rate_limits?: Record<string, RateLimit>;
   faults?: FaultRule[];
+  /** Tag policies of the organization, in the order of their attachment; when absent one at the root and one at the unit Production. */
+  tag_policies?: SandboxTagPolicy[];
   /** Journal of changes: replayed at the start, so that a second start keeps what was written. */
   state_file?: string;
   now?: () => Date;

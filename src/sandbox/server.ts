@@ -32,6 +32,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     never_tagged_share: options.never_tagged_share ?? null,
     unindexed_types: options.unindexed_types ?? [],
     index_lag_ms: options.index_lag_ms ?? 0,
+    ...(options.tag_policies && { tag_policies: options.tag_policies }),
     now,
   });
   const faults = new Faults(options.seed ?? 1, options.faults ?? []);

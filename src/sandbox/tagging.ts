@@ -125,7 +125,7 @@ function mappingOf(arn: string, { world, caller }: Context): Mapping | null {
   return target.index.view(arn, target.bucket(parts.type).get(arn));
 }
 
-/** Without tag policies in the organization, every resource complies. */
+/** The organization's tag policies are not looked at: every resource complies. */
 function present(page: Mapping[], details: boolean, input: Json): Json[] {
   if (input.ExcludeCompliantResources === true) return [];
   return page.map(({ arn, tags }) => ({

@@ -9,6 +9,7 @@ import { Seeding } from "./generate.ts";
 import { apportion, fraction, hashText } from "./hash.ts";
 import type { SandboxResource, Tags } from "./resource.ts";
 import { NO_TAGS } from "./resource.ts";
+import type { SandboxTagPolicy } from "./tag-policies.ts";
 import { TagIndex } from "./tag-index.ts";
 
 /** What makes a world: the same settings give the same one. */
@@ -21,6 +22,8 @@ export type WorldSettings = {
   readonly never_tagged_share: number | null;
   readonly unindexed_types: readonly ResourceType[];
   readonly index_lag_ms: number;
+  /** Those of the seeded organization when absent. */
+  readonly tag_policies?: readonly SandboxTagPolicy[];
   readonly now: () => Date;
 };
 

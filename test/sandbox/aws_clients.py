@@ -203,6 +203,18 @@ under += [pages(organizations, "list_accounts_for_parent", "Accounts", ParentId=
 assert sorted(item["Id"] for part in under for item in part) == sorted(account["Id"] for account in accounts)
 unit = organizations.describe_organizational_unit(OrganizationalUnitId=units[0]["Id"])["OrganizationalUnit"]
 assert organizations.list_parents(ChildId=under[0][0]["Id"])["Parents"][0]["Id"] == unit["Id"]
+assert {tag["Key"] for tag in pages(organizations, "list_tags_for_resource", "Tags", ResourceId=ACCOUNT)} >= {"Owner"}
+
+# Tag policies: what is attached, and what it comes to in an account.
+policies = pages(organizations, "list_policies", "Policies", Filter="TAG_POLICY")
+attached = pages(organizations, "list_policies_for_target", "Policies", TargetId=root, Filter="TAG_POLICY")
+assert [policy["Id"] for policy in attached] == [policies[0]["Id"]] and len(policies) == 2, policies
+content = json.loads(organizations.describe_policy(PolicyId=policies[0]["Id"])["Policy"]["Content"])
+assert content["tags"]["CostCenter"]["tag_key"]["@@assign"] == "CostCenter", content
+effective = organizations.describe_effective_policy(PolicyType="TAG_POLICY", TargetId=member)["EffectivePolicy"]
+assert json.loads(effective["PolicyContent"])["tags"]["costcenter"]["tag_key"] == "CostCenter", effective
+missing = {"PolicyType": "BACKUP_POLICY", "TargetId": member}
+assert code_of(organizations.describe_effective_policy, **missing) == "EffectivePolicyNotFoundException"
 
 # Updates, then deletion, children first; what has children refuses.
 old.update_campaign(campaignArn=campaign, minProvisionedTPS=3)

@@ -23,7 +23,8 @@ SERVED = {
     "organizations": (
         "organizations",
         r"ListAccounts|DescribeOrganization|ListRoots|ListOrganizationalUnitsForParent|ListAccountsForParent"
-        r"|DescribeAccount|DescribeOrganizationalUnit|ListParents",
+        r"|DescribeAccount|DescribeOrganizationalUnit|ListParents"
+        r"|ListPolicies|ListPoliciesForTarget|DescribePolicy|DescribeEffectivePolicy|ListTagsForResource",
         set(),
     ),
 }

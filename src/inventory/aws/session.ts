@@ -6,6 +6,7 @@ import type { ReadError, Target } from "../resource.ts";
 import { CallCounts } from "./call-counts.ts";
 import { type AwsCredentials, rememberCredentials, type RememberedCredentials } from "./credentials.ts";
 import { Gate, type GateSettings } from "./gate.ts";
+import { type OrganizationsApi, organizationsApi } from "./organizations.ts";
 
 /** How AWS is reached. What is absent is taken from where the AWS SDK takes it: environment, shared files, metadata services. */
 export type AwsSettings = {
@@ -37,6 +38,8 @@ export type Aws = {
    * answered to AssumeRole.
    */
   target(target: { readonly account_id: string; readonly region: string }): Promise<TargetApi>;
+  /** AWS Organizations, asked with the caller's own credentials. */
+  readonly organizations: OrganizationsApi;
   readonly calls: CallCounts;
   close(): void;
 };
@@ -75,6 +78,8 @@ class MissingRoleError extends Error {
 const STS_RATE: SteadyRate = { burst: 50, per_second: 20 };
 /** Nothing begins before STS has answered, and whoever waits should soon learn that nobody answers. */
 const STS_PATIENCE_MS = 15_000;
+/** AWS names no rate for Organizations; all that is asked is a handful of calls, which can wait. */
+const ORGANIZATIONS_RATE: SteadyRate = { burst: 10, per_second: 5 };
 /** Calls of one API in one target that may wait for their replies at the same time. */
 const IN_FLIGHT = 16;
 const MAX_SOCKETS = 256;
@@ -212,9 +217,30 @@ export function openAws(settings: AwsSettings): Aws {
     );
   });
 
+  const organizationsGate = new Gate(ORGANIZATIONS_RATE, IN_FLIGHT, gates);
+  const organizations = once(async () => {
+    const [{ common }, organizationsSdk, ownRegion] = await Promise.all([
+      sdk(),
+      import("@aws-sdk/client-organizations"),
+      region(),
+    ]);
+    // One endpoint serves a whole partition, which is all that the region says.
+    const config = { ...common, region: ownRegion ?? "us-east-1", credentials: base.provider };
+    return {
+      sdk: organizationsSdk,
+      client: new organizationsSdk.OrganizationsClient(config),
+      call: <T>(operation: string, run: (signal: AbortSignal) => Promise<T>) => {
+        const held = base.held();
+        const renew = () => base.renew(held ?? base.held());
+        return organizationsGate.call({ operation, run, retry: true, renew, signal: closing.signal });
+      },
+    };
+  });
+
   return {
     caller,
     region,
+    organizations: organizationsApi(organizations),
     target: ({ account_id, region }) => targets(`${account_id}/${region}`, { account_id, region }),
     calls,
     close: () => {

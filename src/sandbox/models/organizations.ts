@@ -4,13 +4,18 @@
  */
 export const ORGANIZATIONS_MODEL = String.raw`
 operation DescribeAccount DescribeAccountRequest DescribeAccountResponse
+operation DescribeEffectivePolicy DescribeEffectivePolicyRequest DescribeEffectivePolicyResponse
 operation DescribeOrganization - DescribeOrganizationResponse
 operation DescribeOrganizationalUnit DescribeOrganizationalUnitRequest DescribeOrganizationalUnitResponse
+operation DescribePolicy DescribePolicyRequest DescribePolicyResponse
 operation ListAccounts ListAccountsRequest ListAccountsResponse
 operation ListAccountsForParent ListAccountsForParentRequest ListAccountsForParentResponse
 operation ListOrganizationalUnitsForParent ListOrganizationalUnitsForParentRequest ListOrganizationalUnitsForParentResponse
 operation ListParents ListParentsRequest ListParentsResponse
+operation ListPolicies ListPoliciesRequest ListPoliciesResponse
+operation ListPoliciesForTarget ListPoliciesForTargetRequest ListPoliciesForTargetResponse
 operation ListRoots ListRootsRequest ListRootsResponse
+operation ListTagsForResource ListTagsForResourceRequest ListTagsForResourceResponse
 structure Account Id:AccountId Arn:AccountArn Email:Email Name:AccountName Status:AccountStatus State:AccountState Paths:Paths JoinedMethod:AccountJoinedMethod JoinedTimestamp:Timestamp
 string AccountArn - ^arn:aws:organizations::\d{12}:account\/o-[a-z0-9]{10,32}\/\d{12}
 string AccountId ..12 ^\d{12}$
@@ -19,12 +24,19 @@ string AccountName 1..128 [\s\S]*
 enum AccountState PENDING_ACTIVATION ACTIVE SUSPENDED PENDING_CLOSURE CLOSED
 enum AccountStatus ACTIVE SUSPENDED PENDING_CLOSURE
 list Accounts - Account
+boolean AwsManagedPolicy -
 string ChildId ..100 ^(\d{12})|(ou-[0-9a-z]{4,32}-[a-z0-9]{8,32})$
 structure DescribeAccountRequest AccountId!:AccountId
 structure DescribeAccountResponse Account:Account
+structure DescribeEffectivePolicyRequest PolicyType!:EffectivePolicyType TargetId:PolicyTargetId
+structure DescribeEffectivePolicyResponse EffectivePolicy:EffectivePolicy
 structure DescribeOrganizationResponse Organization:Organization
 structure DescribeOrganizationalUnitRequest OrganizationalUnitId!:OrganizationalUnitId
 structure DescribeOrganizationalUnitResponse OrganizationalUnit:OrganizationalUnit
+structure DescribePolicyRequest PolicyId!:PolicyId
+structure DescribePolicyResponse Policy:Policy
+structure EffectivePolicy PolicyContent:PolicyContent LastUpdatedTimestamp:Timestamp TargetId:PolicyTargetId PolicyType:EffectivePolicyType
+enum EffectivePolicyType TAG_POLICY BACKUP_POLICY AISERVICES_OPT_OUT_POLICY CHATBOT_POLICY DECLARATIVE_POLICY_EC2 SECURITYHUB_POLICY INSPECTOR_POLICY UPGRADE_ROLLOUT_POLICY BEDROCK_POLICY S3_POLICY NETWORK_SECURITY_DIRECTOR_POLICY
 string Email 6..64 [^\s@]+@[^\s@]+\.[^\s@]+
 structure ListAccountsForParentRequest ParentId!:ParentId NextToken:NextToken MaxResults:MaxResults
 structure ListAccountsForParentResponse Accounts:Accounts NextToken:NextToken
@@ -34,8 +46,14 @@ structure ListOrganizationalUnitsForParentRequest ParentId!:ParentId NextToken:N
 structure ListOrganizationalUnitsForParentResponse OrganizationalUnits:OrganizationalUnits NextToken:NextToken
 structure ListParentsRequest ChildId!:ChildId NextToken:NextToken MaxResults:MaxResults
 structure ListParentsResponse Parents:Parents NextToken:NextToken
+structure ListPoliciesForTargetRequest TargetId!:PolicyTargetId Filter!:PolicyType NextToken:NextToken MaxResults:MaxResults
+structure ListPoliciesForTargetResponse Policies:Policies NextToken:NextToken
+structure ListPoliciesRequest Filter!:PolicyType NextToken:NextToken MaxResults:MaxResults
+structure ListPoliciesResponse Policies:Policies NextToken:NextToken
 structure ListRootsRequest NextToken:NextToken MaxResults:MaxResults
 structure ListRootsResponse Roots:Roots NextToken:NextToken
+structure ListTagsForResourceRequest ResourceId!:TaggableResourceId NextToken:NextToken
+structure ListTagsForResourceResponse Tags:Tags NextToken:NextToken
 integer MaxResults 1..20
 string NextToken ..100000 [\s\S]*
 structure Organization Id:OrganizationId Arn:OrganizationArn FeatureSet:OrganizationFeatureSet MasterAccountArn:AccountArn MasterAccountId:AccountId MasterAccountEmail:Email AvailablePolicyTypes:PolicyTypes
@@ -53,6 +71,15 @@ enum ParentType ROOT ORGANIZATIONAL_UNIT
 list Parents - Parent
 string Path - ^(o-[a-z0-9]{10,32}\/r-[0-9a-z]{4,32}(\/ou\-[0-9a-z]{4,32}-[a-z0-9]{8,32})*(\/\d{12})*)\/
 list Paths - Path
+list Policies - PolicySummary
+structure Policy PolicySummary:PolicySummary Content:PolicyContent
+string PolicyArn - ^(arn:aws:organizations::\d{12}:policy\/o-[a-z0-9]{10,32}\/[0-9a-z_]+\/p-[0-9a-z]{10,32})|(arn:aws:organizations::aws:policy\/[0-9a-z_]+\/p-[0-9a-zA-Z_]{10,128})
+string PolicyContent 1.. [\s\S]*
+string PolicyDescription ..512 [\s\S]*
+string PolicyId ..130 ^p-[0-9a-zA-Z_]{8,128}$
+string PolicyName 1..128 [\s\S]*
+structure PolicySummary Id:PolicyId Arn:PolicyArn Name:PolicyName Description:PolicyDescription Type:PolicyType AwsManaged:AwsManagedPolicy
+string PolicyTargetId ..100 ^(r-[0-9a-z]{4,32})|(\d{12})|(ou-[0-9a-z]{4,32}-[a-z0-9]{8,32})$
 enum PolicyType SERVICE_CONTROL_POLICY RESOURCE_CONTROL_POLICY TAG_POLICY BACKUP_POLICY AISERVICES_OPT_OUT_POLICY CHATBOT_POLICY DECLARATIVE_POLICY_EC2 SECURITYHUB_POLICY INSPECTOR_POLICY UPGRADE_ROLLOUT_POLICY BEDROCK_POLICY S3_POLICY NETWORK_SECURITY_DIRECTOR_POLICY
 enum PolicyTypeStatus ENABLED PENDING_ENABLE PENDING_DISABLE
 structure PolicyTypeSummary Type:PolicyType Status:PolicyTypeStatus
@@ -62,5 +89,10 @@ string RootArn - ^arn:aws:organizations::\d{12}:root\/o-[a-z0-9]{10,32}\/r-[0-9a
 string RootId ..34 ^r-[0-9a-z]{4,32}$
 string RootName 1..128
 list Roots - Root
+structure Tag Key!:TagKey Value!:TagValue
+string TagKey 1..128 ^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$
+string TagValue 0..256 ^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$
+string TaggableResourceId ..130 ^(r-[0-9a-z]{4,32})|(\d{12})|(ou-[0-9a-z]{4,32}-[a-z0-9]{8,32})|(^p-[0-9a-zA-Z_]{8,128})|(^rp-[0-9a-zA-Z_]{4,128})|(^rt-[0-9a-zA-Z_]{8,32})$
+list Tags - Tag
 timestamp Timestamp -
 `;
