@@ -83,11 +83,10 @@ export function standing(arn: string): string {
  * Walks from a resource to its root over what the inventory holds of the chain, by ARN. Every step leads to a type further up,
  * so it ends whatever the links say.
  */
-export function lineageOf(arn: string, links: ReadonlyMap<string, Link>): Lineage {
+export function lineageOf(lowest: Link, links: ReadonlyMap<string, Link>): Lineage {
   const ancestors: Ancestor[] = [];
   const unknown = (reason: string): Lineage => ({ known: false, reason, ancestors });
-  let link = links.get(arn);
-  if (link === undefined) return unknown(`${arn} is not in the inventory`);
+  let link = lowest;
   while (link.parent_arn !== null) {
     if (link.parent_arn === undefined) return unknown(`the parent of ${link.arn} was not read, or could not be`);
     const parent = links.get(link.parent_arn);

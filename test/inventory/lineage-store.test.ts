@@ -1,4 +1,4 @@
-import { eq } from "drizzle-orm";
+import { eq, inArray } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Database, OpenDatabase } from "../../src/db/client.ts";
 import { loadLineage } from "../../src/inventory/db/lineage.ts";
@@ -110,7 +110,9 @@ describeOnBoth("lineage that %s keeps", (kind) => {
 
   const missing = async (types = RESOURCE_TYPE_NAMES, onlyArns?: string[]) =>
     (await childrenWithoutParent(database, TARGET, types, onlyArns)).map((child) => child.arn);
-  const lineage = async (path: string) => (await loadLineage(database, [arn(path)])).get(arn(path))!;
+  /** Rows as a scan has their resources. */
+  const rowsOf = (arns: string[]) => database.select().from(resources).where(inArray(resources.arn, arns));
+  const lineage = async (path: string) => (await loadLineage(database, await rowsOf([arn(path)]))).get(arn(path))!;
   const change = (path: string, more: Partial<Row>) =>
     database
       .update(resources)
@@ -119,10 +121,7 @@ describeOnBoth("lineage that %s keeps", (kind) => {
 
   describe("what stands above", () => {
     test("every type, up to the dataset group, with the tags as last read", async () => {
-      const loaded = await loadLineage(
-        database,
-        WORLD.map((one) => one.arn),
-      );
+      const loaded = await loadLineage(database, await rowsOf(WORLD.map((one) => one.arn)));
       expect(loaded.size).toBe(RESOURCE_TYPE_NAMES.length);
       for (const [path, above] of Object.entries(ABOVE)) {
         expect([path, loaded.get(arn(path))]).toEqual([
@@ -148,12 +147,23 @@ describeOnBoth("lineage that %s keeps", (kind) => {
       expect(ancestors.map((one) => one.name)).toEqual(SOLUTION);
     });
 
-    test("nothing asked, nothing loaded; one asked twice is there once; one that is not stored says so", async () => {
+    test("nothing asked, nothing loaded; one asked twice is there once", async () => {
       expect((await loadLineage(database, [])).size).toBe(0);
-      expect((await loadLineage(database, [arn("filter/in-stock"), arn("filter/in-stock")])).size).toBe(1);
-      expect(await lineage("filter/other")).toEqual({
+      const [one] = await rowsOf([arn("filter/in-stock")]);
+      expect((await loadLineage(database, [one!, one!])).size).toBe(1);
+    });
+
+    test("one that a scan sees for the first time has the parents that its ARN and its summary name", async () => {
+      const fresh = { type: "filter" as const, name: "new", created_at: created, updated_at: updated };
+      const asking = { ...fresh, arn: arn("filter/new"), summary: { datasetGroupArn: arn("dataset-group/shop") } };
+      expect((await loadLineage(database, [asking])).get(asking.arn)).toMatchObject({
+        known: true,
+        ancestors: [{ name: "dataset-group/shop", tags: { Owner: "dataset-group/shop" } }],
+      });
+      const unread = { ...fresh, type: "campaign" as const, arn: arn("campaign/new"), summary: {} };
+      expect((await loadLineage(database, [unread])).get(unread.arn)).toEqual({
         known: false,
-        reason: `${arn("filter/other")} is not in the inventory`,
+        reason: `the parent of ${arn("campaign/new")} was not read, or could not be`,
         ancestors: [],
       });
     });
@@ -358,10 +368,8 @@ describeOnBoth("lineage that %s keeps", (kind) => {
         return typeof value === "function" ? value.bind(target) : value;
       },
     });
-    const loaded = await loadLineage(
-      counting,
-      many.map((one) => one.arn),
-    );
+    const rows = await rowsOf(many.map((one) => one.arn));
+    const loaded = await loadLineage(counting, rows);
     expect(queries).toBe(4);
     for (const one of loaded.values()) expect(one.ancestors.map(({ name }) => name)).toEqual(VERSION);
     expect(loaded.size).toBe(1000);

@@ -1,30 +1,40 @@
 import { and, eq, sql } from "drizzle-orm";
 import type { Database } from "../../db/client.ts";
 import { type Tags, tagsFrom } from "../../tags/tags.ts";
-import { type Lineage, lineageOf, type Link, LONGEST_CHAIN, parentInHand } from "../lineage.ts";
+import { type Lineage, lineageOf, type Link, parentInHand } from "../lineage.ts";
 import type { ReadError, Resource } from "../resource.ts";
 import type { ResourceType } from "../resource-types.ts";
 import { resources, units } from "../schema.ts";
-import { storedParent } from "./parents.ts";
+import { storedEdges, storedParent } from "./parents.ts";
+
+/** A resource whose lineage is asked for. It need not be in the inventory yet. */
+export type Asking = Pick<Resource, "arn" | "type" | "name" | "summary" | "created_at" | "updated_at">;
 
 /**
  * The lineage of each of these resources, from what is stored: one query for each level of the tree, whatever their number.
  * Meant for a page of resources, up to a few thousand.
  */
-export async function loadLineage(database: Database, arns: readonly string[]): Promise<Map<string, Lineage>> {
+export async function loadLineage(database: Database, asking: readonly Asking[]): Promise<Map<string, Lineage>> {
+  const edges = await storedEdges(database, asking);
+  const lowest = asking.map(({ arn, type, name, summary }): Link => {
+    const inHand = parentInHand({ arn, type, summary });
+    const parent_arn = inHand === undefined ? edges.get(arn) : inHand;
+    return { arn, type, name, tags: null, unread: null, parent_arn, gone: false };
+  });
   const links = new Map<string, Link>();
-  const asked = new Set<string>();
-  let level = new Set(arns);
-  for (let depth = 0; depth < LONGEST_CHAIN && level.size > 0; depth++) {
-    const next = new Set<string>();
-    for (const arn of level) asked.add(arn);
-    for (const link of await loadLinks(database, [...level])) {
-      links.set(link.arn, link);
-      if (typeof link.parent_arn === "string" && !asked.has(link.parent_arn)) next.add(link.parent_arn);
-    }
-    level = next;
+  let level = parentsOf(lowest, links);
+  while (level.length > 0) {
+    const loaded = await loadLinks(database, level);
+    // What is not in the inventory ends the chain there.
+    for (const link of loaded) links.set(link.arn, link);
+    level = parentsOf(loaded, links);
   }
-  return new Map(arns.map((arn) => [arn, lineageOf(arn, links)]));
+  return new Map(lowest.map((link) => [link.arn, lineageOf(link, links)]));
+}
+
+/** Parents that were not loaded yet. Each level is further up, so levels end. */
+function parentsOf(level: readonly Link[], loaded: ReadonlyMap<string, Link>): string[] {
+  return [...new Set(level.flatMap(({ parent_arn }) => parent_arn ?? []))].filter((arn) => !loaded.has(arn));
 }
 
 type Row = [

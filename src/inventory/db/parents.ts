@@ -2,7 +2,7 @@ import { and, count, eq, inArray, isNull, not, or, type SQL, sql } from "drizzle
 import type { Database } from "../../db/client.ts";
 import type { Listing } from "../aws/read-parents.ts";
 import type { Child, ParentEdge } from "../lineage.ts";
-import type { Target } from "../resource.ts";
+import type { Resource, Target } from "../resource.ts";
 import { RESOURCE_TYPE_NAMES, RESOURCE_TYPES, type ResourceType } from "../resource-types.ts";
 import { parents, resources } from "../schema.ts";
 
@@ -26,6 +26,33 @@ export const storedParent: SQL<string | null> = sql`(
     sql`${parents.created_at} is not distinct from ${resources.created_at}`,
     or(not(inArray(resources.type, MOVING_TYPES)), eq(parents.updated_at, resources.updated_at)),
   )})`;
+
+/** The stored parents of some resources, by ARN, as far as they are still true of them; in the same sense as `storedParent`. */
+export async function storedEdges(
+  database: Database,
+  asking: readonly Pick<Resource, "arn" | "type" | "created_at" | "updated_at">[],
+): Promise<Map<string, string>> {
+  const children = asking.filter(({ type }) => READ_TYPES.includes(type));
+  if (children.length === 0) return new Map();
+  const { arn, parent_arn, created_at, updated_at } = parents;
+  const rows = await database
+    .select({ arn, parent_arn, created_at, updated_at })
+    .from(parents)
+    .where(sql`${arn} = any(${sql.param(children.map((child) => child.arn))}::text[])`);
+  const edges = new Map(rows.map((row) => [row.arn, row]));
+  return new Map(
+    children.flatMap((child) => {
+      const edge = edges.get(child.arn);
+      return edge && isStillTrue(edge, child) ? [[child.arn, edge.parent_arn] as const] : [];
+    }),
+  );
+}
+
+function isStillTrue(edge: Pick<Child, "created_at" | "updated_at">, child: Omit<Child, "arn">): boolean {
+  if (edge.created_at?.getTime() !== child.created_at?.getTime()) return false;
+  if (RESOURCE_TYPES[child.type].moves === null) return true;
+  return child.updated_at !== null && edge.updated_at?.getTime() === child.updated_at.getTime();
+}
 
 /** Stores parents that were read, a thousand a statement, in order of ARN, so that two writers never wait for each other in a ring. */
 export async function storeParents(database: Database, edges: readonly ParentEdge[]): Promise<void> {

@@ -4,7 +4,7 @@ import type { Account } from "../account.ts";
 import type { Resource } from "../resource.ts";
 import { accounts } from "../schema.ts";
 import { NOT_LOOKED_UP, type Surroundings } from "../surroundings.ts";
-import { loadLineage } from "./lineage.ts";
+import { type Asking, loadLineage } from "./lineage.ts";
 
 /** What of the surroundings is asked for; the rest is left alone. */
 export type Wanted = { readonly lineage: boolean; readonly account: boolean };
@@ -12,16 +12,11 @@ export type Wanted = { readonly lineage: boolean; readonly account: boolean };
 /** What stands around resources, as stored, by ARN; an empty map when nothing is wanted. */
 export async function loadSurroundings(
   database: Database,
-  resources: readonly Pick<Resource, "arn" | "account_id">[],
+  resources: readonly (Asking & Pick<Resource, "account_id">)[],
   wanted: Wanted,
 ): Promise<Map<string, Surroundings>> {
   if (!wanted.lineage && !wanted.account) return new Map();
-  const lineages = wanted.lineage
-    ? await loadLineage(
-        database,
-        resources.map(({ arn }) => arn),
-      )
-    : null;
+  const lineages = wanted.lineage ? await loadLineage(database, resources) : null;
   const known = wanted.account
     ? await loadAccounts(database, [...new Set(resources.map((one) => one.account_id))])
     : null;

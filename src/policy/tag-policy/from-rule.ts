@@ -54,7 +54,7 @@ function keyEntry(rule: KeyRule, types: readonly ResourceType[], tell: Tell): Do
 
 /** A tag policy always looks at every case of a key. */
 function tellOtherCases(rule: KeyRule | ForbiddenRule, tell: Tell): void {
-  const isSaid = "any_case" in rule && rule.any_case === true;
+  const isSaid = "any_case" in rule && rule.any_case;
   if (!isSaid) tell("any_case", "a tag policy refuses the key in any other case as well, which this rule does not");
 }
 
