@@ -70,6 +70,15 @@ export const ConfigFile = z.strictObject({
     )
     .refine((all) => new Set(all.map((one) => one.id)).size === all.length, "two schedules have the same id")
     .default([]),
+  accounts: z
+    .record(
+      z.string().regex(/^\d{12}$/, "an account id has twelve digits, in quotes"),
+      z.strictObject({
+        name: z.string().min(1).max(200),
+        tags: z.record(z.string(), z.string("the value of a tag is text: put it in quotes")).default({}),
+      }),
+    )
+    .default({}),
   mass_close: z
     .strictObject({
       share: z.number().min(0).max(1).default(0.3),

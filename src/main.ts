@@ -63,7 +63,11 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 
     const policies = await openCurrentSet(database, config.policies, { guard: config.mass_close, actor: arn, now });
     const request = await requestsFor(config, aws, sandbox);
-    const settings = { mass_close: config.mass_close, targets_at_once: config.limits.targets_at_once };
+    const settings = {
+      mass_close: config.mass_close,
+      targets_at_once: config.limits.targets_at_once,
+      accounts: config.accounts,
+    };
     const alone = kind === "pglite";
     const runner = new ScanRunner({
       database,

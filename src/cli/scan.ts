@@ -108,7 +108,11 @@ async function scan(context: Context, options: ScanOptions): Promise<number> {
       },
     );
     const progress = progressLine(process.stderr);
-    const settings = { mass_close: config.mass_close, targets_at_once: config.limits.targets_at_once };
+    const settings = {
+      mass_close: config.mass_close,
+      targets_at_once: config.limits.targets_at_once,
+      accounts: config.accounts,
+    };
     const deps = {
       database,
       aws,

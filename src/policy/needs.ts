@@ -12,6 +12,8 @@ export type NeedsOfSet = {
   readonly lineage: ReadonlySet<ResourceType>;
   /** Types of which some fix takes a value from what stands above them. */
   readonly fix_lineage: ReadonlySet<ResourceType>;
+  /** The rules that have such a fix. */
+  readonly fix_rules: readonly { readonly policy_id: string; readonly rule_id: string }[];
   /** Some rule or fix asks for the account's name or tags. */
   readonly account: boolean;
 };
@@ -33,17 +35,21 @@ export function wantedForJudging(
 export function needsOf(compiled: readonly CompiledPolicy[], policies: readonly Policy[]): NeedsOfSet {
   const lineage = new Set<ResourceType>();
   const fix_lineage = new Set<ResourceType>();
+  const fix_rules: NeedsOfSet["fix_rules"][number][] = [];
   let account = false;
   for (const [index, policy] of compiled.entries()) {
     const types = typesOf(policy);
     const conditions = [policy.where, policy.managed].flatMap((one) => one?.needs ?? []);
     const judging = [...conditions, ...policy.rules.flatMap(needsOfRule)];
-    const fixing = (policies[index]?.rules ?? []).flatMap(needsOfFix);
+    const rules = policies[index]?.rules ?? [];
+    const fixing = rules.flatMap(needsOfFix);
+    for (const rule of rules)
+      if (needsOfFix(rule).some((needs) => needs.lineage)) fix_rules.push({ policy_id: policy.id, rule_id: rule.id });
     if (judging.some((needs) => needs.lineage)) for (const type of types) lineage.add(type);
     if (fixing.some((needs) => needs.lineage)) for (const type of types) fix_lineage.add(type);
     if ([...judging, ...fixing].some((needs) => needs.account)) account = true;
   }
-  return { lineage, fix_lineage, account };
+  return { lineage, fix_lineage, fix_rules, account };
 }
 
 function typesOf({ scope }: CompiledPolicy): ResourceType[] {

@@ -14,7 +14,7 @@ type LineageDeps = { readonly database: Database; readonly aws: Pick<Aws, "targe
 /**
  * Reads the parents that are missing for the live resources of these types in a target, and for everything above them, and
  * keeps them. Which these are, the inventory says: it is to be called after the units of the types and of those above them
- * were recorded. Nothing is asked when nothing is missing.
+ * were recorded. Nothing is asked when nothing is missing. `onlyArns`: of the types themselves only these.
  *
  * Returns warnings about what could not be read; errors of AWS end there. Throws when the database fails or the signal aborts.
  */
@@ -23,9 +23,14 @@ export async function ensureParents(
   target: Target,
   types: readonly ResourceType[],
   signal: AbortSignal = new AbortController().signal,
+  onlyArns?: readonly string[],
 ): Promise<string[]> {
-  const wanted = new Set(types.flatMap((type) => [type, ...typesAbove(type)]));
-  const children = await childrenWithoutParent(database, target, [...wanted]);
+  const above = [...new Set(types.flatMap(typesAbove))];
+  const found = [
+    ...(await childrenWithoutParent(database, target, types, onlyArns)),
+    ...(await childrenWithoutParent(database, target, above)),
+  ];
+  const children = [...new Map(found.map((child) => [child.arn, child])).values()];
   if (children.length === 0) return [];
   let api: TargetApi;
   try {

@@ -1,16 +1,21 @@
 import { auditUnit } from "../audit.ts";
 import type { Database } from "../db/client.ts";
 import { reasonOf } from "../db/reason.ts";
+import { rejudgeUnknown } from "../findings/db/rejudge.ts";
+import { openMissing } from "../findings/db/open-missing.ts";
 import { UnitRecorder, type UnitSummary } from "../findings/store.ts";
 import type { Aws, TargetApi } from "../inventory/aws/session.ts";
 import { readUnit, type UnitReading } from "../inventory/aws/read-unit.ts";
+import { typesAbove } from "../inventory/lineage.ts";
 import type { ReadError, Target, Unit, UnitOutcome } from "../inventory/resource.ts";
 import type { ResourceType } from "../inventory/resource-types.ts";
 import { storedReadings } from "../inventory/store.ts";
 import { log } from "../log.ts";
 import type { PolicySet } from "../policy/load.ts";
 import { activeSet } from "../policy/store.ts";
+import { type ConfiguredAccounts, ensureAccounts } from "./accounts.ts";
 import { forEachLimited } from "./for-each-limited.ts";
+import { ensureParents } from "./lineage.ts";
 import {
   beatScan,
   endScan,
@@ -27,6 +32,8 @@ import {
 type ScanSettings = {
   readonly mass_close: { readonly share: number; readonly count: number };
   readonly targets_at_once: number;
+  /** Names and tags of accounts that the configuration gives. */
+  readonly accounts: ConfiguredAccounts;
 };
 
 /** What a running scan tells whoever watches: counts so far. */
@@ -89,6 +96,11 @@ export async function runScan(deps: ScanDeps, scan: Scan, begun?: BegunTarget): 
     );
   }, HEARTBEAT_MS);
   try {
+    if (deps.set.needs.account) {
+      const ids = scan.targets.map(({ account_id }) => account_id);
+      const deps = { database, aws, configured: settings.accounts, now };
+      for (const warning of await ensureAccounts(deps, ids)) warnings.add(warning);
+    }
     await forEachLimited(scan.targets, settings.targets_at_once, (target) =>
       scanTarget(deps, scan, target, sameTarget(begun?.target, target) ? begun : undefined, warnings, progress),
     );
@@ -135,17 +147,43 @@ async function scanTarget(
     const options = { database: Promise.resolve(database), confirm_all: scan.confirm_all, now };
     readings = beginTarget(api, scan.types, signal ? { ...options, signal } : options).readings;
   }
+  const ended = new Map(scan.types.map((type) => [type, Promise.withResolvers<void>()]));
   // All at once; when one fails the others end first, because nothing may be written after the scan's end.
   await forEachLimited(targetUnits, targetUnits.length, async (unit) => {
     const reading = readings.get(unit.type);
     if (reading === undefined) throw new Error(`no reading was begun for ${unit.type}`);
-    await startUnit(database, scan.id, unit, now());
-    const summary = await auditUnit({ database, scan, unit, reading, set, settings, now, ...(signal && { signal }) });
-    const outcome = reading.outcome();
-    for (const warning of outcome.warnings) warnings.add(warning);
-    if (summary.state === "held") warnings.add(heldWarning(scan, unit, summary.held));
-    report(unit, outcome, summary);
+    try {
+      await startUnit(database, scan.id, unit, now());
+      // What is judged by the resources above it waits until their tags are recorded.
+      const above = set.needs.lineage.has(unit.type) ? typesAbove(unit.type) : [];
+      await Promise.all(above.map((type) => ended.get(type)?.promise));
+      const summary = await auditUnit({ database, scan, unit, reading, set, settings, now, ...(signal && { signal }) });
+      const outcome = reading.outcome();
+      for (const warning of outcome.warnings) warnings.add(warning);
+      if (summary.state === "held") warnings.add(heldWarning(scan, unit, summary.held));
+      report(unit, outcome, summary);
+    } finally {
+      ended.get(unit.type)?.resolve();
+    }
   });
+  for (const warning of await readLineage(deps, scan, target)) warnings.add(warning);
+}
+
+/**
+ * Reads what is missing of the lineage that rules and fixes ask for, once the units of a target are recorded: for rules of all
+ * resources of their types, which are then judged anew; for fixes of those that need one. Returns warnings.
+ */
+async function readLineage(deps: ScanDeps, scan: Scan, target: Target): Promise<string[]> {
+  const { database, set, now, signal } = deps;
+  const { lineage, fix_lineage, fix_rules } = set.needs;
+  const judged = scan.types.filter((type) => lineage.has(type));
+  const fixed = scan.types.filter((type) => fix_lineage.has(type) && !lineage.has(type));
+  const warnings = judged.length === 0 ? [] : await ensureParents(deps, target, judged, signal);
+  for (const type of judged) await rejudgeUnknown(database, { id: scan.id, unit: { ...target, type }, set }, now());
+  if (fixed.length === 0) return warnings;
+  const arns = await openMissing(database, target, fixed, fix_rules);
+  if (arns.length === 0) return warnings;
+  return [...warnings, ...(await ensureParents(deps, target, fixed, signal, arns))];
 }
 
 /** Records the units of a target whose role cannot be assumed, or whose credentials belong to another account. */

@@ -29,7 +29,7 @@ describeOnBoth("a scan on %s", (kind) => {
   /** Begins a scan of the sandbox's account. */
   async function begin(types: Parameters<typeof createScan>[1]["types"]) {
     const now = () => new Date();
-    const settings = { mass_close: { share: 0.3, count: 50 }, targets_at_once: 4 };
+    const settings = { mass_close: { share: 0.3, count: 50 }, targets_at_once: 4, accounts: {} };
     const options = { activate: true, confirm: true, guard: settings.mass_close, actor: "test", now: now() };
     await useSet(opened.database, POLICIES, options);
     const target = { partition: "aws", account_id: sandbox.organization.management_account_id, region: "us-east-1" };

@@ -5,6 +5,7 @@ import { RESOURCE_TYPE_NAMES, type ResourceType } from "../../src/inventory/reso
 import { compilePolicies } from "../../src/policy/load.ts";
 import type { PolicySet } from "../../src/policy/load.ts";
 import { sandboxCredentials, type Sandbox } from "../../src/sandbox/server.ts";
+import type { ConfiguredAccounts } from "../../src/scan/accounts.ts";
 import { useSet } from "../../src/scan/policies.ts";
 import { runScan } from "../../src/scan/run.ts";
 import { createScan, type Scan } from "../../src/scan/store.ts";
@@ -81,13 +82,14 @@ export async function scanAll(
     types?: ResourceType[];
     now?: () => Date;
     confirm_all?: boolean;
+    accounts?: ConfiguredAccounts;
     signal?: AbortSignal;
   } = {},
 ): Promise<{ scan: Scan; state: string }> {
   const { set = POLICIES, targets = targetsOf(sandbox), types = RESOURCE_TYPE_NAMES, confirm_all = false } = options;
   const now = options.now ?? (() => new Date());
   const aws = options.aws ?? awsOf(sandbox);
-  const settings = { mass_close: { share: 0.3, count: 50 }, targets_at_once: 4 };
+  const settings = { mass_close: { share: 0.3, count: 50 }, targets_at_once: 4, accounts: options.accounts ?? {} };
   try {
     await useSet(database, set, {
       activate: true,

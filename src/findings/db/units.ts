@@ -149,7 +149,8 @@ export async function earlierListings(
     .limit(20);
 }
 
-function isUnit(
+/** Rows of a table that belong to a unit. */
+export function isUnit(
   table: typeof units | typeof scan_units | typeof resources | typeof findings,
   unit: Unit,
 ): SQL | undefined {
