@@ -123,12 +123,6 @@ function endBeforeWriting(
 ): End | null {
   const read = Object.entries(action.decided_on).find(([key, value]) => valueOrNull(fresh, key) !== value);
   if (read) return { state: "conflict", note: `${read[0]}, on which the decision rests, was changed since the plan` };
-  const above = action.reads_from.find(({ arn, key, value }) => valueAbove(known.around, arn, key) !== value);
-  if (above)
-    return {
-      state: "conflict",
-      note: `${above.key} of ${above.arn}, where the value comes from, was changed since the plan`,
-    };
   if (resumed) {
     const end = endBeforeReading(action, { ...known, tags: fresh }, judging);
     if (end) return end;
@@ -138,6 +132,12 @@ function endBeforeWriting(
   const obstacle = obstacleFor(action, resource, fresh, known, judging);
   if (obstacle !== null) return { state: "blocked", note: obstacle };
   if (resumed || sameChanges(askedFor(action, resource, fresh, known, judging), remaining)) return null;
+  // A change above that leads to the same value, such as one of this plan's own, has passed by now.
+  const above = action.reads_from.find(({ arn, key, value }) => valueAbove(known.around, arn, key) !== value);
+  if (above) {
+    const note = `${above.key} of ${above.arn}, where the value comes from, was changed since the plan`;
+    return { state: "conflict", note };
+  }
   // Some key is already as planned, and that changed what the rules ask for: someone did half of it, in another way.
   if (remaining.length < action.changes.length) {
     return { state: "conflict", note: "someone else made part of the change since the plan" };

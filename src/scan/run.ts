@@ -156,7 +156,7 @@ async function scanTarget(
       await startUnit(database, scan.id, unit, now());
       // What is judged by the resources above it waits until their tags are recorded.
       const above = set.needs.lineage.has(unit.type) ? typesAbove(unit.type) : [];
-      await Promise.all(above.map((type) => ended.get(type)?.promise));
+      await Promise.all(above.flatMap((type) => ended.get(type)?.promise ?? []));
       const summary = await auditUnit({ database, scan, unit, reading, set, settings, now, ...(signal && { signal }) });
       const outcome = reading.outcome();
       for (const warning of outcome.warnings) warnings.add(warning);
