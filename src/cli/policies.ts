@@ -1,6 +1,15 @@
+import { join } from "node:path";
 import { Command } from "commander";
 import { UsageError } from "../config.ts";
-import { compilePolicies, loadPolicies, PolicyError, type PolicySet } from "../policy/load.ts";
+import { lintPolicies } from "../policy/lint.ts";
+import {
+  compilePolicies,
+  loadPolicies,
+  PolicyError,
+  type PolicyProblem,
+  type PolicySet,
+  printedProblem,
+} from "../policy/load.ts";
 import { policyJsonSchema } from "../policy/policy.ts";
 import { withContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
@@ -30,29 +39,47 @@ function validateCommand(): Command {
       "Read every policy of a folder and say all that is wrong with any of them. Exit code 2 if anything is.",
     )
     .argument("[folder]", "folder of policy files (default: TAGWARDEN_POLICIES, else policies)")
-    .option("--json", "print one JSON object")
+    .option("--strict", "exit code 1 on warnings, too")
+    .option("--json", "print {valid, id, policies, problems, warnings}")
     .addHelpText(
       "after",
       `
+Warnings name what is valid and probably not meant: rules that can find nothing, policies that contradict each other.
+
 Examples:
   tagwarden policies validate
-  tagwarden policies validate ./policies --json`,
+  tagwarden policies validate ./policies --strict --json`,
     )
-    .action(async (folder: string | undefined, options: { json?: boolean }) => {
-      if (options.json) await validateToJson(policiesFolder(folder));
-      else process.stdout.write(describe(await loadPolicies(policiesFolder(folder))));
+    .action(async (given: string | undefined, options: { json?: boolean; strict?: boolean }) => {
+      const folder = policiesFolder(given);
+      if (options.json) await validateToJson(folder, options.strict ?? false);
+      else await validateToText(folder, options.strict ?? false);
     });
 }
 
-async function validateToJson(folder: string): Promise<void> {
+async function validateToText(folder: string, strict: boolean): Promise<void> {
+  const set = await loadPolicies(folder);
+  const warnings = warningsFor(folder, set);
+  for (const warning of warnings) process.stderr.write(`${printedProblem(warning, "warning: ")}\n`);
+  process.stdout.write(describe(set, warnings.length));
+  if (strict && warnings.length > 0) process.exitCode = EXIT.no;
+}
+
+async function validateToJson(folder: string, strict: boolean): Promise<void> {
   try {
     const set = await loadPolicies(folder);
-    printJson({ valid: true, id: set.id, policies: set.policies.map(summary), problems: [] });
+    const warnings = warningsFor(folder, set);
+    printJson({ valid: true, id: set.id, policies: set.policies.map(summary), problems: [], warnings });
+    if (strict && warnings.length > 0) process.exitCode = EXIT.no;
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error;
     process.exitCode = EXIT.usage;
-    printJson({ valid: false, id: null, policies: [], problems: error.problems });
+    printJson({ valid: false, id: null, policies: [], problems: error.problems, warnings: [] });
   }
+}
+
+function warningsFor(folder: string, set: PolicySet): PolicyProblem[] {
+  return lintPolicies(set.files).map((warning) => ({ ...warning, path: join(folder, warning.path) }));
 }
 
 type Summary = { id: string; title: string; owner: string | null; remediation: string; rules: number };
@@ -61,13 +88,14 @@ function summary({ id, title, owner, remediation, rules }: PolicySet["policies"]
   return { id, title, owner, remediation, rules: rules.length };
 }
 
-function describe(set: PolicySet): string {
+function describe(set: PolicySet, warnings: number): string {
   const rows = set.policies
     .map(summary)
     .map(({ id, title, owner, remediation, rules }) => [id, String(rules), remediation, owner ?? "", title]);
   const rules = set.policies.reduce((sum, policy) => sum + policy.rules.length, 0);
   const total = `valid: ${set.policies.length} ${set.policies.length === 1 ? "policy" : "policies"}, ${rules} ${rules === 1 ? "rule" : "rules"}`;
-  return `${table(["POLICY", "RULES", "REPAIR", "OWNER", "TITLE"], rows)}\n${total}; set ${set.id}\n`;
+  const warned = warnings === 0 ? "" : `, ${warnings} ${warnings === 1 ? "warning" : "warnings"}`;
+  return `${table(["POLICY", "RULES", "REPAIR", "OWNER", "TITLE"], rows)}\n${total}${warned}; set ${set.id}\n`;
 }
 
 type ActivateOptions = { confirm?: boolean; dryRun?: boolean; json?: boolean };

@@ -15,6 +15,8 @@ export type Answer<T> = { readonly value: T } | { readonly error: string };
 export type Expression<T> = {
   readonly text: string;
   readonly needs: Needs;
+  /** What it looks at, in order: `tags`, `now`, `resource.type`, `account.name`, … */
+  readonly looks_at: readonly string[];
   /** Keys of the resource's own tags that it names, in order. */
   readonly tag_keys: readonly string[];
   readonly evaluate: (facts: Facts) => Answer<T>;
@@ -59,10 +61,11 @@ function compile<T>(text: string, type: "bool" | "string", accept: (value: unkno
   }
   walk(ast, refuseNode, text);
   const run = environment.parse(rewriteExpression(ast, text));
-  const needs = needsOf(ast);
+  const looks_at = looksAt(ast);
   return {
     text,
-    needs,
+    looks_at,
+    needs: needsOf(looks_at),
     tag_keys: tagKeysOf(ast),
     evaluate: (facts: Facts): Answer<T> => {
       try {
@@ -144,21 +147,29 @@ function isTagValue(node: ASTNode): boolean {
   return (node.op === "." || node.op === "[]") && isTagMap(node.args[0]);
 }
 
-function needsOf(ast: ASTNode): Needs {
-  const needs = { lineage: false, account: false, now: false };
+/** Names of variables, with the field where one of `resource` or `account` is asked for. Variables of loops are left out. */
+function looksAt(ast: ASTNode): string[] {
+  const names = new Set<string>();
   walk(
     ast,
     (node, parent) => {
-      if (node.op !== "id") return;
+      if (node.op !== "id" || !VARIABLES.includes(node.args)) return;
       const field = parent?.op === "." && parent.args[0] === node ? parent.args[1] : null;
-      if (node.args === "now" || (node.args === "resource" && field === "age")) needs.now = true;
-      if (node.args === "resource" && (field === null || field === "parent" || field === "lineage"))
-        needs.lineage = true;
-      if (node.args === "account" && field !== "id") needs.account = true;
+      const has_fields = node.args === "resource" || node.args === "account";
+      names.add(has_fields ? `${node.args}.${field ?? "*"}` : node.args);
     },
     "",
   );
-  return needs;
+  return [...names];
+}
+
+function needsOf(looks_at: readonly string[]): Needs {
+  const one = (...names: string[]) => names.some((name) => looks_at.includes(name));
+  return {
+    lineage: one("resource.parent", "resource.lineage", "resource.*"),
+    account: one("account.name", "account.tags", "account.*"),
+    now: one("now", "resource.age"),
+  };
 }
 
 function tagKeysOf(ast: ASTNode): string[] {

@@ -41,7 +41,7 @@ export class PolicyError extends Error {
   readonly problems: readonly PolicyProblem[];
 
   constructor(problems: readonly PolicyProblem[]) {
-    super(problems.map(printed).join("\n"));
+    super(problems.map((problem) => printedProblem(problem)).join("\n"));
     this.problems = problems;
   }
 }
@@ -170,9 +170,10 @@ function noPolicies(folder: string): PolicyError {
   return new PolicyError([{ ...wholeFile(folder, "holds no policy: no file ends in .yaml or .yml"), hint }]);
 }
 
-function printed({ path, line, column, message, hint }: PolicyProblem): string {
+/** A problem as one line: `file:line:column: what. What to do`. `kind` comes before what it is. */
+export function printedProblem({ path, line, column, message, hint }: PolicyProblem, kind = ""): string {
   const place = line === 0 ? path : `${path}:${line}:${column}`;
-  return `${place}: ${message}${hint === undefined ? "" : `. ${hint}`}`;
+  return `${place}: ${kind}${message}${hint === undefined ? "" : `. ${hint}`}`;
 }
 
 function reason(error: unknown): string {
