@@ -50,7 +50,7 @@ export async function plan(
     ...(options.account !== undefined && { account_id: parseAccount(options.account) }),
     ...(options.type !== undefined && { types: [parseType(options.type)] }),
   };
-  const draft = await planChanges(set, loadPlannable(database, scope, now), {
+  const draft = await planChanges(set, loadPlannable(database, scope), {
     mode: "plan",
     now,
     ...(rule && {

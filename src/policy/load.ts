@@ -44,13 +44,15 @@ export class PolicyError extends Error {
 /** Changes whenever the same policy would judge differently, so that findings know which judgement they come from. */
 const EVALUATOR_VERSION = 1;
 const FILE_NAME = /\.ya?ml$/;
+/** Exemptions stand beside the policies, in files of their own: `exemptions.yaml`, `poc.exemptions.yaml`. */
+const EXEMPTIONS_FILE_NAME = /(^|[/.])exemptions\.ya?ml$/;
 
 /**
- * Reads every `.yaml` and `.yml` file of a folder and its subfolders, names that begin with a dot left out.
+ * Reads every `.yaml` and `.yml` file of a folder and its subfolders, names that begin with a dot and exemptions left out.
  * @throws {PolicyError} with paths as given on the command line, when anything is wrong, or there is no policy.
  */
 export async function loadPolicies(folder: string): Promise<PolicySet> {
-  const { files, problems } = await readFolder(folder);
+  const { files, problems } = await readFolder(folder, (name) => !EXEMPTIONS_FILE_NAME.test(name));
   if (files.length === 0 && problems.length === 0) throw noPolicies(folder);
   const checked = checkPolicies(files);
   problems.push(...checked.problems.map((problem) => ({ ...problem, path: path.join(folder, problem.path) })));
@@ -88,10 +90,21 @@ function sortedKeys(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => compare(a, b)));
 }
 
-async function readFolder(folder: string): Promise<{ files: PolicyFile[]; problems: PolicyProblem[] }> {
+/**
+ * The files of exemptions in a folder of policies, sorted by path, with what is wrong with those that cannot be read.
+ * @throws {PolicyError} when the folder itself cannot be read.
+ */
+export function readExemptionFiles(folder: string): Promise<{ files: PolicyFile[]; problems: PolicyProblem[] }> {
+  return readFolder(folder, (name) => EXEMPTIONS_FILE_NAME.test(name));
+}
+
+async function readFolder(
+  folder: string,
+  isWanted: (name: string) => boolean,
+): Promise<{ files: PolicyFile[]; problems: PolicyProblem[] }> {
   const files: PolicyFile[] = [];
   const problems: PolicyProblem[] = [];
-  for (const name of await listFiles(folder)) {
+  for (const name of (await listFiles(folder)).filter(isWanted)) {
     const read = await readPolicyFile(folder, name);
     if ("text" in read) files.push(read);
     else problems.push(read);
@@ -138,7 +151,8 @@ function noPolicies(folder: string): PolicyError {
   return new PolicyError([{ ...wholeFile(folder, "holds no policy: no file ends in .yaml or .yml"), hint }]);
 }
 
-function printed({ path, line, column, message, hint }: PolicyProblem): string {
+/** One line about a problem: `file:line:column: what. Hint` */
+export function printed({ path, line, column, message, hint }: PolicyProblem): string {
   const place = line === 0 ? path : `${path}:${line}:${column}`;
   return `${place}: ${message}${hint === undefined ? "" : `. ${hint}`}`;
 }

@@ -10,7 +10,7 @@ import { SEVERITIES } from "./verdict.ts";
  */
 
 /** A string that a database and a terminal can show: no control characters, no half of a surrogate pair. */
-function plainText(limit: number) {
+export function plainText(limit: number) {
   return z
     .string()
     .min(1)

@@ -200,7 +200,7 @@ export class World {
   }
 
   draft(scope: PlanScope = {}): Promise<Draft> {
-    return planChanges(this.set, loadPlannable(this.database, scope, this.time), { mode: "plan", now: this.time });
+    return planChanges(this.set, loadPlannable(this.database, scope), { mode: "plan", now: this.time });
   }
 
   /** Plans what is open and approves it. */

@@ -56,7 +56,7 @@ export async function applyAction(run: Run, api: TargetApi, action: ActionRow): 
   const { database, hold, set, mode, now, onStep } = run;
   const judging = { set, mode, now: now() };
   const resumed = action.state === "intended" && action.tags_before !== null;
-  const known = await loadKnown(database, action, now());
+  const known = await loadKnown(database, action);
   const retired = known.policy_set_id !== set.id;
   if (!resumed) {
     if (retired) return { state: "put_back", note: RETIRED };
