@@ -1,3 +1,4 @@
+import { MADE } from "../exemptions/exemption.ts";
 import type { ExemptionEventRow, Refusal } from "../exemptions/store.ts";
 import type { ExemptionItem } from "../reports/db/exemptions.ts";
 import type { Page } from "../reports/page.ts";
@@ -44,7 +45,7 @@ function scopeWords(item: ExemptionItem): string[] {
 
 /** One exemption with what was decided about it. */
 export function formatExemption(item: ExemptionItem, history: readonly ExemptionEventRow[]): string {
-  const where = item.file === null ? `made through the ${item.source}` : `said by ${item.file}`;
+  const where = item.file === null ? `made ${MADE[item.source]}` : `said by ${item.file}`;
   const lines = [
     `Exemption ${item.id}: ${[item.status, ...marks(item)].join(", ")}; ${where}`,
     `Covers      ${item.covered_findings} open ${item.covered_findings === 1 ? "finding" : "findings"} now`,

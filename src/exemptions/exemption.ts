@@ -4,6 +4,13 @@ import type { ResourceType } from "../inventory/resource-types.ts";
 export const EXEMPTION_SOURCES = ["file", "api", "cli"] as const;
 export type ExemptionSource = (typeof EXEMPTION_SOURCES)[number];
 
+/** Where one was made, for sentences. */
+export const MADE: Readonly<Record<ExemptionSource, string>> = {
+  file: "in a file",
+  api: "through the API",
+  cli: "on the command line",
+};
+
 /** `restored`: it was revoked because its file did not say it any more, and now says it again. */
 export type ExemptionEventName = "created" | "changed" | "revoked" | "restored";
 

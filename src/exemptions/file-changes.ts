@@ -1,5 +1,5 @@
 import type { FileExemption } from "./check.ts";
-import { beginningOf, differenceOf, type ExemptionSource, problemsOf, type Terms, termsOf } from "./exemption.ts";
+import { beginningOf, differenceOf, type ExemptionSource, MADE, problemsOf, type Terms, termsOf } from "./exemption.ts";
 
 /** An exemption as it is stored, as far as files are concerned with it. */
 export type Stored = Terms & {
@@ -36,7 +36,7 @@ export function compareWithFiles<Row extends Stored>(
     if (row && row.source !== "file") {
       conflicts.push({
         entry,
-        message: `the exemption id \`${entry.id}\` is taken by one that was made through the ${row.source}`,
+        message: `the exemption id \`${entry.id}\` is taken by one that was made ${MADE[row.source]}`,
       });
       continue;
     }

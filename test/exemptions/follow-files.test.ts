@@ -143,7 +143,7 @@ describeOnBoth("what files of exemptions say, brought into the database, on %s",
     await follow();
     expect((await stored(id)).status).toBe("active");
     await expect(follow(said("poc"), said(id, { line: 12 }))).rejects.toThrow(
-      `policies/exemptions.yaml:12:5: the exemption id \`${id}\` is taken by one that was made through the api`,
+      `policies/exemptions.yaml:12:5: the exemption id \`${id}\` is taken by one that was made through the API`,
     );
     expect((await exemptionsPage(opened.database)).items.map((item) => item.id)).toEqual([id]);
   });
