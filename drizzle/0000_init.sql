@@ -1,18 +1,42 @@
+CREATE TABLE "exemption_events" (
+	"id" bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "exemption_events_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"exemption_id" text NOT NULL,
+	"at" timestamp with time zone NOT NULL,
+	"event" text NOT NULL,
+	"actor" text NOT NULL,
+	"version" integer NOT NULL,
+	"before" jsonb,
+	"after" jsonb,
+	"note" text
+);
+--> statement-breakpoint
 CREATE TABLE "exemptions" (
-	"id" uuid PRIMARY KEY NOT NULL,
+	"id" text PRIMARY KEY NOT NULL,
+	"source" text NOT NULL,
+	"file" text,
 	"policy_id" text,
 	"rule_id" text,
 	"key" text,
-	"account_id" text,
-	"type" text,
-	"arn" text,
+	"accounts" text[],
+	"regions" text[],
+	"types" text[],
+	"names" text[],
+	"arns" text[],
+	"tags" jsonb,
 	"reason" text NOT NULL,
 	"ticket" text,
 	"requested_by" text NOT NULL,
 	"approved_by" text NOT NULL,
 	"created_at" timestamp with time zone NOT NULL,
+	"starts_at" timestamp with time zone NOT NULL,
 	"expires_at" timestamp with time zone NOT NULL,
-	"revoked" boolean DEFAULT false NOT NULL
+	"revoked_at" timestamp with time zone,
+	"revoked_by" text,
+	"version" integer DEFAULT 1 NOT NULL,
+	CONSTRAINT "exemptions_have_a_scope" CHECK (num_nonnulls(policy_id, rule_id, key, accounts, regions, types, names, arns, tags) > 0),
+	CONSTRAINT "exemptions_end_after_they_begin" CHECK (expires_at > starts_at),
+	CONSTRAINT "exemptions_last_at_most_180_days" CHECK ((expires_at at time zone 'UTC') <= ((starts_at at time zone 'UTC')::date + 181)::timestamp),
+	CONSTRAINT "exemptions_revoked_by_someone" CHECK ((revoked_at is null) = (revoked_by is null))
 );
 --> statement-breakpoint
 CREATE TABLE "finding_events" (
@@ -242,6 +266,8 @@ CREATE TABLE "installation" (
 	"created_at" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint
+CREATE INDEX "exemption_events_by_exemption" ON "exemption_events" USING btree ("exemption_id","id");--> statement-breakpoint
+CREATE INDEX "exemptions_by_expires_at" ON "exemptions" USING btree ("expires_at","id");--> statement-breakpoint
 CREATE INDEX "finding_events_by_finding" ON "finding_events" USING btree ("finding_id","id");--> statement-breakpoint
 CREATE INDEX "finding_events_by_at" ON "finding_events" USING btree ("at");--> statement-breakpoint
 CREATE INDEX "findings_by_arn" ON "findings" USING btree ("arn");--> statement-breakpoint

@@ -13,8 +13,6 @@ CREATE INDEX reporting_findings_open_by_key ON findings (key) WHERE state = 'ope
 --> statement-breakpoint
 CREATE INDEX reporting_finding_events_by_scan ON finding_events (scan_id, event);
 --> statement-breakpoint
-CREATE INDEX reporting_exemptions_by_arn ON exemptions (arn);
---> statement-breakpoint
 
 -- part ÷ whole, rounded down to three decimals, so that 1 means all; null of nothing.
 CREATE FUNCTION reporting.ratio(part bigint, whole bigint) RETURNS double precision
@@ -22,11 +20,83 @@ CREATE FUNCTION reporting.ratio(part bigint, whole bigint) RETURNS double precis
   RETURN CASE WHEN whole > 0 THEN trunc(part::numeric / whole, 3)::double precision END;
 --> statement-breakpoint
 
--- Exemptions in force at this instant. Everything that asks whether something is exempt asks here.
+-- A pattern in which `*` stands for any run of characters, none included, and everything else for itself, as LIKE reads it.
+CREATE FUNCTION reporting.like_pattern(pattern text) RETURNS text
+  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+  RETURN replace(replace(replace(replace(pattern, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%');
+--> statement-breakpoint
+CREATE FUNCTION reporting.like_patterns(patterns text[]) RETURNS text[]
+  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+  RETURN (SELECT array_agg(reporting.like_pattern(pattern)) FROM unnest(patterns) AS pattern);
+--> statement-breakpoint
+CREATE FUNCTION reporting.like_patterns(patterns jsonb) RETURNS jsonb
+  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+  RETURN (SELECT jsonb_object_agg(key, reporting.like_pattern(value)) FROM jsonb_each_text(patterns));
+--> statement-breakpoint
+-- The list when none of it holds a `*`, else null.
+CREATE FUNCTION reporting.exact_only(patterns text[]) RETURNS text[]
+  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+  RETURN (SELECT CASE WHEN NOT bool_or(pattern LIKE '%*%') THEN patterns END FROM unnest(patterns) AS pattern);
+--> statement-breakpoint
+
+-- The scope of an exemption in the form in which every report asks for it: it is written once, and asked for each open finding.
+-- `only_arns`: it names its resources one by one, and nothing else about them.
+ALTER TABLE exemptions
+  ADD COLUMN only_arns text[] GENERATED ALWAYS AS (CASE WHEN names IS NULL AND tags IS NULL THEN reporting.exact_only(arns) END) STORED,
+  ADD COLUMN arns_like text[] GENERATED ALWAYS AS (CASE WHEN names IS NOT NULL OR tags IS NOT NULL OR reporting.exact_only(arns) IS NULL THEN reporting.like_patterns(arns) END) STORED,
+  ADD COLUMN names_like text[] GENERATED ALWAYS AS (reporting.like_patterns(names)) STORED,
+  ADD COLUMN tags_like jsonb GENERATED ALWAYS AS (reporting.like_patterns(tags)) STORED;
+--> statement-breakpoint
+
+-- Exemptions in force at this instant, by the database's clock.
 CREATE VIEW reporting.exemptions_in_force AS
-SELECT id, policy_id, rule_id, key, account_id, type, arn, expires_at
-FROM exemptions
-WHERE NOT revoked AND expires_at > now();
+SELECT * FROM exemptions WHERE revoked_at IS NULL AND starts_at <= now() AND expires_at > now();
+--> statement-breakpoint
+
+-- Whether a finding lies in the part of a scope that the finding itself answers. A null part means any.
+-- A single expression, so that the planner puts it into the query in place of the call.
+CREATE FUNCTION reporting.lies_in(
+    policy_id text, rule_id text, key text, account_id text, region text, type text,
+    scope_policy_id text, scope_rule_id text, scope_key text, scope_accounts text[], scope_regions text[], scope_types text[])
+  RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  RETURN (scope_policy_id IS NULL OR scope_policy_id = policy_id)
+    AND (scope_rule_id IS NULL OR scope_rule_id = rule_id)
+    AND (scope_key IS NULL OR scope_key = key)
+    AND (scope_accounts IS NULL OR account_id = ANY (scope_accounts))
+    AND (scope_regions IS NULL OR region = ANY (scope_regions))
+    AND (scope_types IS NULL OR type = ANY (scope_types));
+--> statement-breakpoint
+
+-- Findings, each with the exemptions that cover it at this instant. Here it is decided, for every report and every repair.
+-- Exemptions that name their resources one by one may be many: only findings of those resources look at them (the IN is hashed once
+-- a query). The others are looked at by every open finding, so the list of them, and the resource, is read once and kept
+-- (MATERIALIZED). What a resource is called and how it is tagged is asked last; tags that were never read match nothing.
+CREATE VIEW reporting.covered_findings AS
+SELECT f.*,
+  CASE WHEN f.state = 'open' AND f.arn IN (SELECT unnest(only_arns) FROM reporting.exemptions_in_force)
+    THEN ARRAY(
+      SELECT e.id FROM reporting.exemptions_in_force e
+      WHERE f.arn = ANY (e.only_arns)
+        AND reporting.lies_in(f.policy_id, f.rule_id, f.key, f.account_id, f.region, f.type,
+          e.policy_id, e.rule_id, e.key, e.accounts, e.regions, e.types))
+    ELSE '{}' END
+  || CASE WHEN f.state = 'open' AND EXISTS (SELECT FROM reporting.exemptions_in_force WHERE only_arns IS NULL)
+    THEN ARRAY(
+      WITH wide AS MATERIALIZED (
+          SELECT policy_id, rule_id, key, accounts, regions, types, arns_like, names_like, tags_like, id
+          FROM reporting.exemptions_in_force WHERE only_arns IS NULL),
+        resource AS MATERIALIZED (SELECT name, tags FROM resources WHERE arn = f.arn)
+      SELECT e.id FROM wide e
+      WHERE reporting.lies_in(f.policy_id, f.rule_id, f.key, f.account_id, f.region, f.type,
+          e.policy_id, e.rule_id, e.key, e.accounts, e.regions, e.types)
+        AND (e.arns_like IS NULL OR f.arn LIKE ANY (e.arns_like))
+        AND (e.names_like IS NULL AND e.tags_like IS NULL OR EXISTS (
+          SELECT FROM resource r
+          WHERE (e.names_like IS NULL OR r.name LIKE ANY (e.names_like))
+            AND (e.tags_like IS NULL OR r.tags IS NOT NULL AND NOT EXISTS (
+              SELECT FROM jsonb_each_text(e.tags_like) AS t WHERE (r.tags ->> t.key LIKE t.value) IS NOT TRUE)))))
+    ELSE '{}' END AS exemption_ids
+FROM findings f;
 --> statement-breakpoint
 
 -- Keys whose values the active policies call sensitive, folded: without case and punctuation, so that a misspelt key is no way around.
@@ -75,34 +145,12 @@ SELECT
       FROM jsonb_each_text(f.detail -> 'observed') AS t))
     ELSE f.detail END AS detail,
   f.source, f.state,
-  CASE
-    WHEN f.state <> 'open' THEN 'resolved'
-    -- Each exemption is looked at only by the findings that its narrowest column lets through: the IN lists are hashed once a query.
-    WHEN f.arn IN (SELECT arn FROM reporting.exemptions_in_force WHERE arn IS NOT NULL) AND EXISTS (
-        SELECT FROM reporting.exemptions_in_force e
-        WHERE e.arn = f.arn AND (e.account_id IS NULL OR e.account_id = f.account_id)
-          AND (e.policy_id IS NULL OR e.policy_id = f.policy_id) AND (e.rule_id IS NULL OR e.rule_id = f.rule_id)
-          AND (e.key IS NULL OR e.key = f.key) AND (e.type IS NULL OR e.type = f.type)) THEN 'exempt'
-    WHEN f.account_id IN (SELECT account_id FROM reporting.exemptions_in_force WHERE arn IS NULL AND account_id IS NOT NULL) AND EXISTS (
-        SELECT FROM reporting.exemptions_in_force e
-        WHERE e.arn IS NULL AND e.account_id = f.account_id
-          AND (e.policy_id IS NULL OR e.policy_id = f.policy_id) AND (e.rule_id IS NULL OR e.rule_id = f.rule_id)
-          AND (e.key IS NULL OR e.key = f.key) AND (e.type IS NULL OR e.type = f.type)) THEN 'exempt'
-    WHEN EXISTS (SELECT FROM reporting.exemptions_in_force WHERE arn IS NULL AND account_id IS NULL) AND EXISTS (
-        SELECT FROM reporting.exemptions_in_force e
-        WHERE e.arn IS NULL AND e.account_id IS NULL
-          AND (e.policy_id IS NULL OR e.policy_id = f.policy_id) AND (e.rule_id IS NULL OR e.rule_id = f.rule_id)
-          AND (e.key IS NULL OR e.key = f.key) AND (e.type IS NULL OR e.type = f.type)) THEN 'exempt'
-    ELSE 'open' END AS effective_status,
-  CASE WHEN f.state = 'open' AND EXISTS (SELECT FROM reporting.exemptions_in_force) THEN (
-      SELECT max(e.expires_at) FROM reporting.exemptions_in_force e
-      WHERE (e.arn IS NULL OR e.arn = f.arn) AND (e.policy_id IS NULL OR e.policy_id = f.policy_id)
-        AND (e.rule_id IS NULL OR e.rule_id = f.rule_id) AND (e.key IS NULL OR e.key = f.key)
-        AND (e.account_id IS NULL OR e.account_id = f.account_id) AND (e.type IS NULL OR e.type = f.type)) END AS exempt_until,
+  CASE WHEN f.state <> 'open' THEN 'resolved' WHEN f.exemption_ids <> '{}' THEN 'exempt' ELSE 'open' END AS effective_status,
+  (SELECT max(e.expires_at) FROM exemptions e WHERE e.id = ANY (f.exemption_ids)) AS exempt_until, f.exemption_ids,
   f.resolution, f.opened_at, f.opened_cause, f.first_opened_at, f.resolved_at, f.reopen_count,
   floor(extract(epoch FROM coalesce(f.resolved_at, now()) - f.opened_at))::integer AS age_seconds,
   f.policy_set_id, f.last_scan_id
-FROM findings f
+FROM reporting.covered_findings f
 LEFT JOIN reporting.shown_resources r ON r.arn = f.arn
 LEFT JOIN policy_rules w ON w.policy_set_id = f.policy_set_id AND w.policy_id = f.policy_id AND w.rule_id = f.rule_id
 LEFT JOIN policy_rules a ON a.policy_set_id = (SELECT s.id FROM policy_sets s WHERE s.active) AND a.policy_id = f.policy_id AND a.rule_id = f.rule_id;
@@ -114,7 +162,7 @@ SELECT
   r.arn, r.account_id, r.region, r.type, r.name, r.owner,
   CASE
     WHEN r.standing = 'not_applicable' OR upper(r.status) LIKE 'DELETE%' THEN 'not_applicable'
-    WHEN EXISTS (SELECT FROM reporting.v1_findings f WHERE f.arn = r.arn AND f.state = 'open' AND f.effective_status = 'open') THEN 'noncompliant'
+    WHEN EXISTS (SELECT FROM reporting.covered_findings f WHERE f.arn = r.arn AND f.state = 'open' AND f.exemption_ids = '{}') THEN 'noncompliant'
     WHEN r.standing = 'unknown' OR r.reading_error IS NOT NULL OR NOT coalesce(u.listed, false) THEN 'unknown'
     WHEN EXISTS (SELECT FROM findings f WHERE f.arn = r.arn AND f.state = 'open') THEN 'exempt'
     ELSE 'compliant' END AS status,
@@ -122,8 +170,8 @@ SELECT
   (SELECT max(s.read_at) FROM service_readings s WHERE s.arn = r.arn) AS service_read_at,
   r.stack, r.created_at, r.first_seen_at, r.recorded_at, r.absences,
   u.state AS unit_state, u.listed_at AS unit_listed_at, u.completed_at AS unit_completed_at,
-  (SELECT count(*) FROM reporting.v1_findings f WHERE f.arn = r.arn AND f.state = 'open' AND f.effective_status = 'open')::integer AS open_findings,
-  (SELECT count(*) FROM reporting.v1_findings f WHERE f.arn = r.arn AND f.state = 'open' AND f.effective_status = 'exempt')::integer AS exempt_findings
+  (SELECT count(*) FROM reporting.covered_findings f WHERE f.arn = r.arn AND f.state = 'open' AND f.exemption_ids = '{}')::integer AS open_findings,
+  (SELECT count(*) FROM reporting.covered_findings f WHERE f.arn = r.arn AND f.state = 'open' AND f.exemption_ids <> '{}')::integer AS exempt_findings
 FROM reporting.shown_resources r
 LEFT JOIN units u ON u.account_id = r.account_id AND u.region = r.region AND u.type = r.type
 WHERE r.gone_at IS NULL;
@@ -283,6 +331,25 @@ CROSS JOIN LATERAL (
 ) AS u;
 --> statement-breakpoint
 
+-- What an exemption covers is counted in one pass over the open findings, however many exemptions there are.
+CREATE VIEW reporting.v1_exemptions AS
+SELECT e.*, coalesce(c.findings, 0)::integer AS covered_findings, e.status = 'active' AND c.findings IS NULL AS unused
+FROM (
+  SELECT id, source, file,
+    CASE WHEN revoked_at IS NOT NULL THEN 'revoked' WHEN expires_at <= now() THEN 'expired' WHEN starts_at > now() THEN 'pending' ELSE 'active' END AS status,
+    policy_id, rule_id, key, accounts, regions, types, names, arns, tags, reason, ticket, requested_by, approved_by,
+    created_at, starts_at, expires_at,
+    CASE WHEN revoked_at IS NULL AND expires_at > now() THEN floor(extract(epoch FROM expires_at - now()) / 86400)::integer END AS expires_in_days,
+    revoked_at, revoked_by, version
+  FROM exemptions
+) AS e
+LEFT JOIN (
+  SELECT covering.id, count(*) AS findings
+  FROM reporting.covered_findings f CROSS JOIN LATERAL unnest(f.exemption_ids) AS covering(id)
+  WHERE f.state = 'open' GROUP BY covering.id
+) AS c ON c.id = e.id;
+--> statement-breakpoint
+
 CREATE VIEW reporting.v1_finding_events AS
 SELECT e.id, e.at, e.event, e.cause, e.finding_id, f.account_id, f.region, f.type, f.arn, f.policy_id, f.rule_id, f.key,
   e.kind, e.severity, coalesce(a.sensitive, w.sensitive, false) OR coalesce(w.sensitive, false) AS sensitive,
@@ -341,7 +408,8 @@ DO $$ BEGIN
   COMMENT ON COLUMN reporting.v1_findings.source IS 'Reading that showed it: index or service';
   COMMENT ON COLUMN reporting.v1_findings.state IS 'open or resolved, as scans see it';
   COMMENT ON COLUMN reporting.v1_findings.effective_status IS 'open, exempt (open, and an exemption is in force now) or resolved';
-  COMMENT ON COLUMN reporting.v1_findings.exempt_until IS 'Latest expiry of the exemptions in force for it';
+  COMMENT ON COLUMN reporting.v1_findings.exempt_until IS 'Latest expiry of the exemptions that cover it now';
+  COMMENT ON COLUMN reporting.v1_findings.exemption_ids IS 'Exemptions that cover it now; empty: none does';
   COMMENT ON COLUMN reporting.v1_findings.resolution IS 'Why it is resolved';
   COMMENT ON COLUMN reporting.v1_findings.opened_at IS 'Start of the current episode';
   COMMENT ON COLUMN reporting.v1_findings.opened_cause IS 'Why the current episode began';
@@ -396,6 +464,33 @@ DO $$ BEGIN
   COMMENT ON COLUMN reporting.v1_scans.api_calls IS 'total, throttled and a count for each operation';
   COMMENT ON COLUMN reporting.v1_scans.unread IS 'Resources whose tags could not be read';
   COMMENT ON COLUMN reporting.v1_scans.held IS 'Closures that wait for confirmation';
+  COMMENT ON VIEW reporting.v1_exemptions IS 'Decisions to accept violations for a time, those that are over included.';
+  COMMENT ON COLUMN reporting.v1_exemptions.id IS 'As written in its file, else a UUIDv7';
+  COMMENT ON COLUMN reporting.v1_exemptions.source IS 'file, api or cli: where it was decided, and where it can be changed';
+  COMMENT ON COLUMN reporting.v1_exemptions.file IS 'The file that says so, below the policies folder; null: none does';
+  COMMENT ON COLUMN reporting.v1_exemptions.status IS 'active, pending (still to begin), expired or revoked, at this instant';
+  COMMENT ON COLUMN reporting.v1_exemptions.policy_id IS 'Policy of the findings; null: any';
+  COMMENT ON COLUMN reporting.v1_exemptions.rule_id IS 'Rule of the findings; null: any';
+  COMMENT ON COLUMN reporting.v1_exemptions.key IS 'Tag key that the findings are about; null: any';
+  COMMENT ON COLUMN reporting.v1_exemptions.accounts IS 'Accounts; null: any';
+  COMMENT ON COLUMN reporting.v1_exemptions.regions IS 'Regions; null: any';
+  COMMENT ON COLUMN reporting.v1_exemptions.types IS 'Resource types; null: any';
+  COMMENT ON COLUMN reporting.v1_exemptions.names IS 'Patterns of names of resources, * is a wildcard; null: any';
+  COMMENT ON COLUMN reporting.v1_exemptions.arns IS 'Patterns of ARNs, * is a wildcard; null: any';
+  COMMENT ON COLUMN reporting.v1_exemptions.tags IS 'Tags that the resource has, key to pattern of the value, all of them; null: any';
+  COMMENT ON COLUMN reporting.v1_exemptions.reason IS 'Why the violation is accepted';
+  COMMENT ON COLUMN reporting.v1_exemptions.ticket IS 'Where it was decided';
+  COMMENT ON COLUMN reporting.v1_exemptions.requested_by IS 'Who asked for it, as told';
+  COMMENT ON COLUMN reporting.v1_exemptions.approved_by IS 'Who accepted it, as told';
+  COMMENT ON COLUMN reporting.v1_exemptions.created_at IS 'First recorded';
+  COMMENT ON COLUMN reporting.v1_exemptions.starts_at IS 'From here on it covers; an extension begins anew';
+  COMMENT ON COLUMN reporting.v1_exemptions.expires_at IS 'From here on it covers nothing';
+  COMMENT ON COLUMN reporting.v1_exemptions.expires_in_days IS 'Whole days until it expires; null: it is over';
+  COMMENT ON COLUMN reporting.v1_exemptions.revoked_at IS 'When it was revoked';
+  COMMENT ON COLUMN reporting.v1_exemptions.revoked_by IS 'Who revoked it';
+  COMMENT ON COLUMN reporting.v1_exemptions.version IS 'Rises with every change';
+  COMMENT ON COLUMN reporting.v1_exemptions.covered_findings IS 'Open findings that it covers now';
+  COMMENT ON COLUMN reporting.v1_exemptions.unused IS 'It is active and covers no open finding';
   COMMENT ON VIEW reporting.v1_finding_events IS 'History of findings, append-only.';
   COMMENT ON COLUMN reporting.v1_finding_events.at IS 'When';
   COMMENT ON COLUMN reporting.v1_finding_events.event IS 'opened, changed, reopened or resolved';

@@ -9,6 +9,7 @@ const LAYERS = [
   ["inventory"],
   ["policy"],
   ["findings"],
+  ["exemptions"],
   ["remediation"],
   ["reports"],
   ["audit.ts"],

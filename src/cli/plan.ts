@@ -51,7 +51,7 @@ export async function plan(
     ...(options.account !== undefined && { account_id: parseAccount(options.account) }),
     ...(options.type !== undefined && { types: [parseType(options.type)] }),
   };
-  const draft = await planChanges(set, loadPlannable(database, scope, now, wantedForRepair(set.needs)), {
+  const draft = await planChanges(set, loadPlannable(database, scope, wantedForRepair(set.needs)), {
     mode: "plan",
     now,
     ...(rule && {

@@ -118,13 +118,22 @@ Examples:
     )
     .action((folder: string | undefined, options: ActivateOptions) =>
       withContext("policies activate", async (context) => {
-        const [{ previewActivation }, { activeSet, compareSets }, { describeDifference, describePreview, useSet }] =
-          await Promise.all([
-            import("../findings/activate.ts"),
-            import("../policy/store.ts"),
-            import("../scan/policies.ts"),
-          ]);
-        const set = await loadPolicies(folder ?? context.config.policies);
+        const [
+          { previewActivation },
+          { activeSet, compareSets },
+          { describeDifference, describePreview, useSet },
+          { loadExemptions },
+          { useExemptions },
+        ] = await Promise.all([
+          import("../findings/activate.ts"),
+          import("../policy/store.ts"),
+          import("../scan/policies.ts"),
+          import("../exemptions/load.ts"),
+          import("../scan/exemptions.ts"),
+        ]);
+        const given = folder ?? context.config.policies;
+        const set = await loadPolicies(given);
+        const exemptions = await loadExemptions(given, { policies: set.policies, now: context.now() });
         const { database } = await context.database();
         const guard = context.config.mass_close;
         const say = (line: string) => process.stdout.write(`${line}\n`);
@@ -141,6 +150,8 @@ Examples:
             say(describeDifference(compilePolicies(active.files), set));
             say(describePreview(preview));
           }
+          const dry = { folder: given, actor: "", dry_run: true };
+          if (!options.json) for (const line of await useExemptions(database, exemptions, dry)) say(line);
           return;
         }
         const actor = await context.actor();
@@ -148,6 +159,7 @@ Examples:
         const activation = await useSet(database, set, wish);
         if (activation.outcome === "kept") throw new UsageError(activation.text);
         say(activation.outcome === "unchanged" ? "These policies are the active ones already." : activation.text);
+        for (const line of await useExemptions(database, exemptions, { folder: given, actor })) say(line);
       }),
     );
 }

@@ -23,6 +23,10 @@ const COMMANDS: Record<string, Row> = {
     load: async () => (await import("./policies.ts")).policiesCommand(),
   },
   findings: { summary: "what is wrong, filtered", load: async () => (await import("./findings.ts")).findingsCommand() },
+  exemptions: {
+    summary: "violations that are accepted for a time",
+    load: async () => (await import("./exemptions.ts")).exemptionsCommand(),
+  },
   report: {
     summary: "print the report of a scan again",
     load: async () => (await import("./report.ts")).reportCommand(),

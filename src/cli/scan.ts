@@ -58,12 +58,16 @@ Examples:
 
 async function scan(context: Context, options: ScanOptions): Promise<number> {
   const { config, now, signal } = context;
-  const [{ loadPolicies }, { chooseTargets, chooseTypes }, { beginTarget, runScan }] = await Promise.all([
-    import("../policy/load.ts"),
-    import("../scan/targets.ts"),
-    import("../scan/run.ts"),
-  ]);
-  const set = await loadPolicies(options.policies ?? config.policies);
+  const [{ loadPolicies }, { loadExemptions }, { chooseTargets, chooseTypes }, { beginTarget, runScan }] =
+    await Promise.all([
+      import("../policy/load.ts"),
+      import("../exemptions/load.ts"),
+      import("../scan/targets.ts"),
+      import("../scan/run.ts"),
+    ]);
+  const folder = options.policies ?? config.policies;
+  const set = await loadPolicies(folder);
+  const exemptions = await loadExemptions(folder, { policies: set.policies, now: now() });
   const types = chooseTypes(options.types);
   const opening = context.database();
   const stored = opening.then(({ database }) => database);
@@ -93,6 +97,9 @@ async function scan(context: Context, options: ScanOptions): Promise<number> {
   try {
     const { database, kind } = await opening;
     const active = await agreeOnSet(context, set, options.activate === true, caller.arn);
+    const { useExemptions } = await import("../scan/exemptions.ts");
+    for (const line of await useExemptions(database, exemptions, { folder, actor: caller.arn }))
+      process.stderr.write(`${line}\n`);
     const { beginScan } = await import("../scan/begin.ts");
     const row = await beginScan(
       database,

@@ -1,15 +1,4 @@
-import {
-  bigint,
-  boolean,
-  index,
-  integer,
-  jsonb,
-  pgTable,
-  primaryKey,
-  text,
-  timestamp,
-  uuid,
-} from "drizzle-orm/pg-core";
+import { bigint, index, integer, jsonb, pgTable, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
 import type { ReadingSource } from "../inventory/resource.ts";
 import type { ResourceType } from "../inventory/resource-types.ts";
 import type { FindingKind, Severity, ViolationDetail } from "../policy/verdict.ts";
@@ -99,22 +88,3 @@ export const held_closures = pgTable(
     index("held_closures_by_unit").on(table.account_id, table.region, table.type),
   ],
 );
-
-/** A person's decision that violations are accepted until an instant. A null scope column means any. Looked at when read, never copied into findings. */
-export const exemptions = pgTable("exemptions", {
-  id: uuid().primaryKey(),
-  policy_id: text(),
-  rule_id: text(),
-  key: text(),
-  account_id: text(),
-  type: text().$type<ResourceType>(),
-  arn: text(),
-  reason: text().notNull(),
-  ticket: text(),
-  requested_by: text().notNull(),
-  approved_by: text().notNull(),
-  created_at: instant().notNull(),
-  /** At most 180 days after `created_at`. */
-  expires_at: instant().notNull(),
-  revoked: boolean().notNull().default(false),
-});

@@ -4,10 +4,11 @@ import { FINDING_KINDS, SEVERITIES } from "../policy/verdict.ts";
 
 /** Shapes of the API's answers: columns of the views of schema `reporting`, explicitly, so that a new column is not published by itself. */
 
-const instant = () => z.iso.datetime().openapi({ description: "RFC 3339, UTC", example: "2026-03-01T12:00:00.000Z" });
-const accountId = () => z.string().openapi({ description: "Twelve digits, a string", example: "111122223333" });
-const type = () => z.enum(RESOURCE_TYPE_NAMES as [string, ...string[]]);
-const whole = () => z.int().min(0);
+export const instant = () =>
+  z.iso.datetime().openapi({ description: "RFC 3339, UTC", example: "2026-03-01T12:00:00.000Z" });
+export const accountId = () => z.string().openapi({ description: "Twelve digits, a string", example: "111122223333" });
+export const type = () => z.enum(RESOURCE_TYPE_NAMES as [string, ...string[]]);
+export const whole = () => z.int().min(0);
 const ratio = (description: string) => z.number().min(0).max(1).nullable().openapi({ description });
 
 /** Why something could not be read. */
@@ -54,6 +55,7 @@ export const Finding = z
     state: z.enum(["open", "resolved"]),
     effective_status: z.enum(["open", "exempt", "resolved"]),
     exempt_until: instant().nullable(),
+    exemption_ids: z.array(z.string()).openapi({ description: "Exemptions that cover it now" }),
     resolution: z.string().nullable(),
     opened_at: instant(),
     opened_cause: z.string(),
@@ -265,7 +267,7 @@ export function pageOf<T extends z.ZodType>(item: T) {
   });
 }
 
-const problem = (description: string) => ({
+export const problem = (description: string) => ({
   description,
   content: { "application/problem+json": { schema: Problem } },
 });

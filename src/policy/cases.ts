@@ -7,7 +7,7 @@ import { SubjectFields } from "./subject-file.ts";
 import { FINDING_KINDS } from "./verdict.ts";
 
 /** What a rule may say in a case: it passes, what it finds, that it is not about the resource, or that it cannot tell. */
-export const CASE_VERDICTS = ["pass", ...FINDING_KINDS, "not_applicable", "unknown"] as const;
+const CASE_VERDICTS = ["pass", ...FINDING_KINDS, "not_applicable", "unknown"] as const;
 export type CaseVerdict = (typeof CASE_VERDICTS)[number];
 
 const Case = z.strictObject({
@@ -26,7 +26,7 @@ const Case = z.strictObject({
 });
 
 /** A file of cases. */
-export const CaseFile = z.strictObject({
+const CaseFile = z.strictObject({
   policy: z
     .string()
     .optional()

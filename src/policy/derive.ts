@@ -14,7 +14,7 @@ export type ReadFrom = { readonly arn: string; readonly key: string; readonly va
  * The value for a missing key, and where it comes from, in words without values, null where the policy names it outright; or why there is none. `unknown`: something
  * that would decide could not be read, so that no other source may take its place.
  */
-export type Derived =
+type Derived =
   | {
       readonly kind: "value";
       readonly value: string;

@@ -176,7 +176,8 @@ function unwrapped(form: unknown): unknown[] {
   return form instanceof z.ZodUnion ? form.options.flatMap(unwrapped) : [form];
 }
 
-function valueAt(value: unknown, path: Path): unknown {
+/** What stands at a place of the data; undefined: nothing does. */
+export function valueAt(value: unknown, path: Path): unknown {
   let found = value;
   for (const step of path)
     found = Array.isArray(found) || isMapping(found) ? (found as Record<string | number, unknown>)[step] : undefined;
@@ -195,7 +196,8 @@ function nameOf(path: Path): string {
   return `\`${words.replace(/^\./, "")}\``;
 }
 
-function typeWords(expected: string): string {
+/** A type as zod names it, as people do. */
+export function typeWords(expected: string): string {
   const words: Record<string, string> = {
     string: "a string",
     boolean: "true or false",
@@ -208,7 +210,8 @@ function typeWords(expected: string): string {
   return words[expected] ?? expected;
 }
 
-function valueWords(value: unknown): string {
+/** What a value is, as people say it. */
+export function valueWords(value: unknown): string {
   if (value === null) return "nothing";
   if (Array.isArray(value)) return "a list";
   return typeof value === "object" ? "a mapping" : `a ${typeof value}`;

@@ -9,7 +9,7 @@ import type { Subject } from "./subject.ts";
 import type { FindingKind, Violation } from "./verdict.ts";
 
 /** What is there, and what was probably meant: a key, or a value of one. */
-export type NearMiss = { readonly of: "key" | "value"; readonly found: string; readonly meant: string };
+type NearMiss = { readonly of: "key" | "value"; readonly found: string; readonly meant: string };
 
 /** One thing that a rule found, and what would be done about it. */
 export type ExplainedViolation = {

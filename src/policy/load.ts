@@ -51,8 +51,8 @@ const EVALUATOR_VERSION = 1;
 const FILE_NAME = /\.ya?ml$|\.csv$/;
 /** Cases that test policies. */
 const CASES = /\.test\.ya?ml$/;
-/** Files that stand beside policies and are none: cases, and exemptions. */
-const BESIDE = /\.test\.ya?ml$|(^|\.)exemptions\.ya?ml$/;
+/** Exemptions stand beside the policies, in files of their own: `exemptions.yaml`, `poc.exemptions.yaml`. */
+const EXEMPTIONS = /(^|[/.])exemptions\.ya?ml$/;
 
 /**
  * Reads the policies of a folder and its subfolders, and the tables that they look up: `.yaml`, `.yml` and `.csv` files. Names
@@ -60,7 +60,10 @@ const BESIDE = /\.test\.ya?ml$|(^|\.)exemptions\.ya?ml$/;
  * @throws {PolicyError} with paths as given on the command line, when anything is wrong, or there is no policy.
  */
 export async function loadPolicies(folder: string): Promise<PolicySet> {
-  const { files, problems } = await readFolder(folder);
+  const { files, problems } = await readFolder(
+    folder,
+    (name) => FILE_NAME.test(name) && !CASES.test(name) && !EXEMPTIONS.test(name),
+  );
   if (problems.length === 0 && files.every(({ path }) => isLookupFile(path))) throw noPolicies(folder);
   const checked = checkPolicies(files);
   problems.push(...checked.problems.map((problem) => ({ ...problem, path: path.join(folder, problem.path) })));
@@ -120,10 +123,21 @@ function sortedKeys(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => compare(a, b)));
 }
 
-async function readFolder(folder: string): Promise<{ files: PolicyFile[]; problems: PolicyProblem[] }> {
+/**
+ * The files of exemptions in a folder of policies, sorted by path, with what is wrong with those that cannot be read.
+ * @throws {PolicyError} when the folder itself cannot be read.
+ */
+export function readExemptionFiles(folder: string): Promise<{ files: PolicyFile[]; problems: PolicyProblem[] }> {
+  return readFolder(folder, (name) => EXEMPTIONS.test(name));
+}
+
+async function readFolder(
+  folder: string,
+  isWanted: (name: string) => boolean,
+): Promise<{ files: PolicyFile[]; problems: PolicyProblem[] }> {
   const files: PolicyFile[] = [];
   const problems: PolicyProblem[] = [];
-  for (const name of await listFiles(folder, (name) => FILE_NAME.test(name) && !BESIDE.test(name))) {
+  for (const name of await listFiles(folder, isWanted)) {
     const read = await readPolicyFile(folder, name);
     if ("text" in read) files.push(read);
     else problems.push(read);

@@ -40,8 +40,8 @@ const MAX_DEPTH = 20;
 const REPORTED_SYNTAX_ERRORS = 5;
 const START: Position = { line: 1, column: 1 };
 
-/** Reads one YAML 1.2 document of bounded size, depth and expansion. Never throws. */
-export function parseFile(text: string): ParsedFile {
+/** Reads one YAML 1.2 document of bounded size, depth and expansion. `noun`: what it should be, for messages. Never throws. */
+export function parseFile(text: string, noun = "policy"): ParsedFile {
   if (Buffer.byteLength(text) > MAX_FILE_BYTES) {
     return failed([{ line: 0, column: 0, message: `is larger than ${MAX_FILE_BYTES / 1024} KiB` }]);
   }
@@ -54,14 +54,14 @@ export function parseFile(text: string): ParsedFile {
   if (control) {
     const before = text.slice(0, control.index).split("\n");
     const position = { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
-    return failed([{ ...position, message: "a control character, which no policy needs" }]);
+    return failed([{ ...position, message: `a control character, which no ${noun} needs` }]);
   }
   const documents = parseAllDocuments(text, { lineCounter: counter, prettyErrors: false, uniqueKeys: false });
   const [document] = documents;
   if (!document || document.contents === null) {
-    return failed([{ ...START, message: "is empty", hint: "A policy begins with `version: 1`." }]);
+    return failed([{ ...START, message: "is empty", hint: `A ${noun} begins with \`version: 1\`.` }]);
   }
-  const problems = documentProblems(documents, positionOf);
+  const problems = documentProblems(documents, positionOf, noun);
   if (problems.length > 0) return failed(problems);
   return convert(document, text, positionOf);
 }
@@ -71,7 +71,11 @@ function failed(problems: FileProblem[]): ParsedFile {
   return { value: undefined, problems, valueAt: start, within: start, keyAt: start, sourceAt: () => null };
 }
 
-function documentProblems(documents: readonly Document[], positionOf: (offset: number) => Position): FileProblem[] {
+function documentProblems(
+  documents: readonly Document[],
+  positionOf: (offset: number) => Position,
+  noun: string,
+): FileProblem[] {
   const [document, second] = documents;
   const broken = [...(document?.errors ?? []), ...(document?.warnings ?? [])];
   const problems: FileProblem[] = broken.slice(0, REPORTED_SYNTAX_ERRORS).map((error) => ({
@@ -84,7 +88,11 @@ function documentProblems(documents: readonly Document[], positionOf: (offset: n
   }
   if (second) {
     const position = positionOf(second.contents?.range?.[0] ?? second.range?.[0] ?? 0);
-    problems.push({ ...position, message: "a second document", hint: "One file holds one policy: remove the `---`." });
+    problems.push({
+      ...position,
+      message: "a second document",
+      hint: `One file holds one ${noun}: remove the \`---\`.`,
+    });
   }
   return problems;
 }

@@ -1,6 +1,6 @@
-import { and, asc, eq, exists, gt, inArray, isNull, lte, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, eq, exists, gt, inArray, isNull, not, or, sql } from "drizzle-orm";
 import type { Database } from "../db/client.ts";
-import { exemptions, findings } from "../findings/schema.ts";
+import { covered_findings, isExempt } from "../exemptions/db/covered.ts";
 import type { Resource, Target } from "../inventory/resource.ts";
 import type { ResourceType } from "../inventory/resource-types.ts";
 import { loadSurroundings, type Wanted } from "../inventory/db/surroundings.ts";
@@ -20,30 +20,12 @@ export type PlanScope = {
 
 const PAGE = 2000;
 
-/** An exemption that accepts the finding of the surrounding query at an instant. A null column of its scope means any. */
-function accepted(database: Database, now: Date): SQL {
-  const within = (["policy_id", "rule_id", "key", "account_id", "type", "arn"] as const).map((name) =>
-    or(isNull(exemptions[name]), eq(exemptions[name], findings[name])),
-  );
-  return exists(
-    database
-      .select({ one: sql`1` })
-      .from(exemptions)
-      .where(
-        and(eq(exemptions.revoked, false), gt(exemptions.expires_at, now), lte(exemptions.created_at, now), ...within),
-      ),
-  );
-}
-
-function toPlan(database: Database, now: Date): SQL | undefined {
-  return and(eq(findings.state, "open"), sql`not ${accepted(database, now)}`);
-}
+const toPlan = and(eq(covered_findings.state, "open"), not(isExempt));
 
 /** Every resource that is not gone and has open findings nobody exempted, page by page, with all of those, and with what is wanted of its surroundings. */
 export async function* loadPlannable(
   database: Database,
   scope: PlanScope,
-  now: Date,
   wanted: Wanted,
 ): AsyncGenerator<PlannableResource[]> {
   const inScope = and(
@@ -61,8 +43,8 @@ export async function* loadPlannable(
     exists(
       database
         .select({ one: sql`1` })
-        .from(findings)
-        .where(and(eq(findings.arn, resources.arn), toPlan(database, now))),
+        .from(covered_findings)
+        .where(and(eq(covered_findings.arn, resources.arn), toPlan)),
     ),
   );
   let last = "";
@@ -75,18 +57,18 @@ export async function* loadPlannable(
       .limit(PAGE);
     if (rows.length === 0) return;
     const found = await database
-      .select({ arn: findings.arn, reason: reasonColumns })
-      .from(findings)
+      .select({ arn: covered_findings.arn, reason: reasonColumns })
+      .from(covered_findings)
       .where(
         and(
           inArray(
-            findings.arn,
+            covered_findings.arn,
             rows.map(({ arn }) => arn),
           ),
-          toPlan(database, now),
+          toPlan,
         ),
       )
-      .orderBy(asc(findings.id));
+      .orderBy(asc(covered_findings.id));
     const byArn = Map.groupBy(found, ({ arn }) => arn);
     const around = await loadSurroundings(database, rows, wanted);
     yield rows.map((row) => ({
@@ -106,7 +88,6 @@ export async function* loadPlannable(
 export async function loadKnown(
   database: Database,
   action: { readonly arn: string; readonly reasons: readonly Reason[] },
-  now: Date,
   wanted: Wanted,
 ): Promise<Known> {
   const [row] = await database
@@ -115,15 +96,15 @@ export async function loadKnown(
     .where(and(eq(resources.arn, action.arn), isNull(resources.gone_at)));
   const [active] = await database.select({ id: policy_sets.id }).from(policy_sets).where(eq(policy_sets.active, true));
   const open = await database
-    .select({ id: findings.id, exempt: sql<boolean>`${accepted(database, now)}` })
-    .from(findings)
+    .select({ id: covered_findings.id, exempt: isExempt })
+    .from(covered_findings)
     .where(
       and(
         inArray(
-          findings.id,
+          covered_findings.id,
           action.reasons.map(({ finding_id }) => finding_id),
         ),
-        eq(findings.state, "open"),
+        eq(covered_findings.state, "open"),
       ),
     );
   return {
@@ -137,11 +118,11 @@ export async function loadKnown(
 }
 
 const reasonColumns = {
-  finding_id: findings.id,
-  policy_id: findings.policy_id,
-  rule_id: findings.rule_id,
-  key: findings.key,
-  kind: findings.kind,
+  finding_id: covered_findings.id,
+  policy_id: covered_findings.policy_id,
+  rule_id: covered_findings.rule_id,
+  key: covered_findings.key,
+  kind: covered_findings.kind,
 };
 
 function toResource(row: typeof resources.$inferSelect): Resource {

@@ -8,11 +8,11 @@ import { NOT_LOOKED_UP } from "../inventory/surroundings.ts";
 import { planResource } from "./plan.ts";
 
 /** One thing that is not as a case says. */
-export type CaseFailure = { readonly line: number; readonly message: string };
+type CaseFailure = { readonly line: number; readonly message: string };
 /** What came of a case: as it says, when there are no failures. */
-export type CaseResult = { readonly name: string; readonly line: number; readonly failures: readonly CaseFailure[] };
+type CaseResult = { readonly name: string; readonly line: number; readonly failures: readonly CaseFailure[] };
 /** What came of a file. */
-export type CaseFileResult = { readonly path: string; readonly cases: readonly CaseResult[] };
+type CaseFileResult = { readonly path: string; readonly cases: readonly CaseResult[] };
 
 /** Whether the cases show a rule passing, and finding something. */
 export type RuleCoverage = {

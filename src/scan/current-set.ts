@@ -1,15 +1,17 @@
 import type { Database } from "../db/client.ts";
 import { log } from "../log.ts";
 import { compilePolicies, loadPolicies, type PolicySet } from "../policy/load.ts";
+import { loadExemptions } from "../exemptions/load.ts";
 import { activeSet } from "../policy/store.ts";
+import { openCurrentExemptions } from "./exemptions.ts";
 import { useSet } from "./policies.ts";
 
-/** What a service says about its policies: the set it judges by, and why a newer state of the folder is not used. */
+/** What a service says about its policies: the set it judges by, and why a newer state of the folder, its exemptions included, is not used. */
 type PolicyStatus = { readonly set_id: string; readonly problem: string | null };
 
 /**
- * The policies of a running service: the folder is looked at before every scan, and the last good set is kept. Whoever activated
- * last has the word: a changed folder, or a person or another replica meanwhile.
+ * The policies and exemptions of a running service: the folder is looked at before every scan, and what was good last is kept.
+ * Whoever activated last has the word: a changed folder, or a person or another replica meanwhile.
  */
 export type CurrentSet = {
   /** The set to scan by now. */
@@ -20,13 +22,15 @@ export type CurrentSet = {
 const OTHERS =
   "In this database other policies were activated since this service used its own, and it scans by those. The policies in its own folder are not used until they change, or the service starts anew.";
 
-/** Loads and activates a folder of policies. Throws PolicyError when the folder cannot be used at the start. */
+/** Loads and activates a folder of policies and its exemptions. Throws PolicyError when the folder cannot be used at the start. */
 export async function openCurrentSet(
   database: Database,
   folder: string,
   settings: { readonly guard: { share: number; count: number }; readonly actor: string; readonly now: () => Date },
 ): Promise<CurrentSet> {
+  const { actor, now } = settings;
   let set = await loadPolicies(folder);
+  const loaded = await loadExemptions(folder, { policies: set.policies, now: now() });
   let problem: string | null = null;
   /** The state of the folder that needs nothing more: it was activated, or was active. */
   let settled: string | null = null;
@@ -35,8 +39,8 @@ export async function openCurrentSet(
       activate: true,
       confirm: false,
       guard: settings.guard,
-      actor: settings.actor,
-      now: settings.now(),
+      actor,
+      now: now(),
     };
     const activation = await useSet(database, next, options);
     problem = activation.outcome === "kept" ? activation.text : null;
@@ -55,6 +59,7 @@ export async function openCurrentSet(
     if (active && active.id !== set.id) set = compilePolicies(active.files);
   };
   await use(set);
+  const exemptions = await openCurrentExemptions(database, loaded, { folder, actor, now });
   return {
     refresh: async () => {
       try {
@@ -71,8 +76,12 @@ export async function openCurrentSet(
         log.warn({ policy_set_id: set.id }, "the policies cannot be loaded; the last good set is used");
         await follow();
       }
+      await exemptions.refresh(set.policies);
       return set;
     },
-    status: () => ({ set_id: set.id, problem }),
+    status: () => {
+      const problems = [problem, exemptions.problem()].filter((one) => one !== null);
+      return { set_id: set.id, problem: problems.length > 0 ? problems.join("\n") : null };
+    },
   };
 }

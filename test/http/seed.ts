@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import type { Database } from "../../src/db/client.ts";
 import { uuidv7 } from "../../src/db/uuid.ts";
-import { exemptions, finding_events, findings } from "../../src/findings/schema.ts";
+import { exemptions } from "../../src/exemptions/schema.ts";
+import { finding_events, findings } from "../../src/findings/schema.ts";
 import type { ResourceType } from "../../src/inventory/resource-types.ts";
 import { resources, scan_units, scans, units } from "../../src/inventory/schema.ts";
 import { policy_rules, policy_sets } from "../../src/policy/schema.ts";
@@ -71,16 +72,18 @@ export async function seedWorld(database: Database, size = 10): Promise<World> {
   const world: World = { arns: [], finding_ids: [], scan_id, open: 0, exempt: 0, noncompliant: 0 };
   await database.insert(exemptions).values({
     id: uuidv7(before(100)),
+    source: "api",
     policy_id: "cost-allocation",
     rule_id: "owner",
-    account_id: ACCOUNTS[1]!,
+    accounts: [ACCOUNTS[1]!],
     reason: "Team is being re-organised",
     ticket: "FIN-42",
     requested_by: "ana@example.com",
     approved_by: "bo@example.com",
     created_at: before(100),
     // The database asks its own clock.
-    expires_at: new Date("2126-01-01T00:00:00Z"),
+    starts_at: new Date(Date.now() - HOUR),
+    expires_at: new Date(Date.now() + 100 * 24 * HOUR),
   });
   let n = 0;
   for (const account_id of ACCOUNTS) {

@@ -1,10 +1,9 @@
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { uuidv7 } from "../../src/db/uuid.ts";
-import { exemptions } from "../../src/findings/schema.ts";
 import { resources } from "../../src/inventory/schema.ts";
 import { plan_actions, plans } from "../../src/remediation/schema.ts";
 import { approvePlan, createPlan, rejectPlan } from "../../src/remediation/store.ts";
+import { exemptNow, expireNow } from "../support/exemptions.ts";
 import { describeOnBoth } from "../support/database.ts";
 import { ACTOR, AUTO_POLICY, BUDGETS, filler, GOOD, POLICY, setOf, World } from "./world.ts";
 
@@ -136,16 +135,7 @@ describeOnBoth("applying a plan on %s", (kind) => {
     const plan_id = await world.planned();
     world.sandbox.setTags(resolved, GOOD);
     await world.scan();
-    await world.database.insert(exemptions).values({
-      id: uuidv7(world.time),
-      arn: exempt,
-      rule_id: "environment",
-      reason: "agreed",
-      requested_by: "a",
-      approved_by: "b",
-      created_at: world.time,
-      expires_at: new Date(world.time.getTime() + 1000),
-    });
+    await exemptNow(world.database, { arns: [exempt], rule_id: "environment" });
     await world.activate(setOf(POLICY.replace("fix: {forbidden: remove}", "fix: {forbidden: review}")));
     world.sandbox.calls.reset();
 
@@ -158,18 +148,9 @@ describeOnBoth("applying a plan on %s", (kind) => {
   test("a plan made before an exemption expired is applied once it has", async () => {
     const arn = world.create({ CostCenter: "CC-0001" });
     await world.scan();
-    const exemption = {
-      id: uuidv7(world.time),
-      account_id: world.account_id,
-      reason: "agreed",
-      requested_by: "a",
-      approved_by: "b",
-      created_at: world.time,
-      expires_at: new Date(world.time.getTime() + 3_600_000),
-    };
-    await world.database.insert(exemptions).values(exemption);
+    const id = await exemptNow(world.database, { accounts: [world.account_id] });
     expect((await world.draft()).actions).toEqual([]);
-    world.later(1);
+    await expireNow(world.database, id);
     await world.apply(await world.planned());
     expect(world.tags(arn)["Environment"]).toBe("dev");
   });

@@ -201,7 +201,7 @@ export class World {
   }
 
   draft(scope: PlanScope = {}): Promise<Draft> {
-    return planChanges(this.set, loadPlannable(this.database, scope, this.time, wantedForRepair(this.set.needs)), {
+    return planChanges(this.set, loadPlannable(this.database, scope, wantedForRepair(this.set.needs)), {
       mode: "plan",
       now: this.time,
     });

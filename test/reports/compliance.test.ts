@@ -62,10 +62,10 @@ describeOnBoth("compliance on %s", (kind) => {
     const without_unit = await seed.resource({ type: "dataset" });
     const exempt = await seed.resource();
     await seed.finding(exempt);
-    await seed.exemption({ arn: exempt.arn });
+    await seed.exemption({ arns: [exempt.arn] });
     const exempt_and_unread = await seed.resource({ standing: "unknown" });
     await seed.finding(exempt_and_unread);
-    await seed.exemption({ arn: exempt_and_unread.arn });
+    await seed.exemption({ arns: [exempt_and_unread.arn] });
     const deleting = await seed.resource({ status: "DELETE IN_PROGRESS" });
     await seed.finding(deleting);
     const no_rule = await seed.resource({ standing: "not_applicable" });
@@ -142,36 +142,56 @@ describeOnBoth("compliance on %s", (kind) => {
   });
 
   test.each([
-    ["nothing: any", {}, true],
     ["its policy", { policy_id: "cost" }, true],
     [
-      "its rule, key, account, type and ARN",
+      "its rule, key, account, region and type",
       {
         policy_id: "cost",
         rule_id: "cost-center",
         key: "CostCenter",
-        account_id: "111122223333",
-        type: "campaign" as const,
+        accounts: ["111122223333"],
+        regions: ["us-east-1"],
+        types: ["campaign" as const],
       },
       true,
     ],
-    ["its account", { account_id: "111122223333" }, true],
-    ["its ARN", { arn: ARN }, true],
-    ["its ARN and account", { arn: ARN, account_id: "111122223333" }, true],
-    ["its ARN and another account", { arn: ARN, account_id: "999999999999" }, false],
-    ["its ARN and another rule", { arn: ARN, rule_id: "other" }, false],
-    ["its account and another key", { account_id: "111122223333", key: "Owner" }, false],
+    ["its account", { accounts: ["111122223333"] }, true],
+    ["its account among others", { accounts: ["999999999999", "111122223333"] }, true],
+    ["its ARN", { arns: [ARN] }, true],
+    ["its ARN and account", { arns: [ARN], accounts: ["111122223333"] }, true],
+    ["its ARN and another account", { arns: [ARN], accounts: ["999999999999"] }, false],
+    ["its ARN and another rule", { arns: [ARN], rule_id: "other" }, false],
+    ["its account and another key", { accounts: ["111122223333"], key: "Owner" }, false],
     ["another policy", { policy_id: "other" }, false],
     ["another rule", { rule_id: "other" }, false],
     ["another key", { key: "Owner" }, false],
-    ["another account", { account_id: "999999999999" }, false],
-    ["another type", { type: "filter" as const }, false],
-    ["another ARN", { arn: "arn:other" }, false],
-    ["nothing, but revoked", { revoked: true }, false],
-    ["nothing, but expired", { expires_at: new Date(Date.now() - 1) }, false],
+    ["its key in another case", { key: "costcenter" }, false],
+    ["another account", { accounts: ["999999999999"] }, false],
+    ["another region", { regions: ["eu-west-1"] }, false],
+    ["another type", { types: ["filter" as const] }, false],
+    ["another ARN", { arns: ["arn:other"] }, false],
+    ["a pattern of its ARN", { arns: ["arn:*:campaign/o*"] }, true],
+    ["a pattern of another ARN", { arns: ["arn:*:campaign/t*"] }, false],
+    ["its ARN and another name", { arns: [ARN], names: ["two"] }, false],
+    ["its name", { names: ["one"] }, true],
+    ["a pattern of its name", { names: ["two", "o*e"] }, true],
+    ["its name in another case", { names: ["One"] }, false],
+    ["a name with the wildcards of SQL", { names: ["o_e"] }, false],
+    ["a name with the other wildcard of SQL", { names: ["%"] }, false],
+    ["a tag", { tags: { Stage: "poc" } }, true],
+    ["a pattern of a tag", { tags: { Stage: "p*" } }, true],
+    ["two tags, and it has both", { tags: { Stage: "poc", Team: "*" } }, true],
+    ["two tags, and it has one", { tags: { Stage: "poc", Owner: "*" } }, false],
+    ["a tag in another case", { tags: { stage: "poc" } }, false],
+    ["a value in another case", { tags: { Stage: "POC" } }, false],
+    ["an empty value that it has", { tags: { Note: "" } }, true],
+    ["an empty value that it has not", { tags: { Stage: "" } }, false],
+    ["its policy, but revoked", { policy_id: "cost", revoked_at: new Date(), revoked_by: "bob" }, false],
+    ["its policy, but expired", { policy_id: "cost", starts_at: new Date(0), expires_at: new Date(1) }, false],
+    ["its policy, but still to begin", { policy_id: "cost", starts_at: new Date(Date.now() + 60_000) }, false],
   ])("an exemption that names %s", async (_, exemption, covers) => {
     await seed.unit();
-    const one = await seed.resource({ name: "one" });
+    const one = await seed.resource({ name: "one", tags: { Stage: "poc", Team: "search", Note: "" } });
     await seed.finding(one);
     await seed.exemption(exemption);
     expect(await statusOf(one.arn)).toBe(covers ? "exempt" : "noncompliant");
@@ -191,7 +211,7 @@ describeOnBoth("compliance on %s", (kind) => {
       });
       if (i % 2) await seed.finding(one, { severity: "critical" });
       if (i % 5 === 0) await seed.finding(one, { rule_id: "owner", key: "Owner" });
-      if (i % 10 === 0) await seed.exemption({ arn: one.arn });
+      if (i % 10 === 0) await seed.exemption({ arns: [one.arn] });
     }
     const now = await compliance(database);
     const [view] = await query(database, sql`select * from reporting.v1_compliance_now`);

@@ -140,7 +140,7 @@ describeOnBoth("the report of a scan on %s", (kind) => {
         resolved_at: NOON,
       }),
     ];
-    await seed.exemption({ arn: waived.arn });
+    await seed.exemption({ arns: [waived.arn] });
     await seed.event(findings[0]!.id, { scan_id: id });
     await seed.event(findings[1]!.id, { scan_id: id });
     await seed.event(findings[2]!.id, { scan_id: id, event: "reopened", cause: "regressed" });

@@ -1,6 +1,7 @@
 import type { Database } from "../../src/db/client.ts";
 import { uuidv7 } from "../../src/db/uuid.ts";
-import { exemptions, finding_events, findings } from "../../src/findings/schema.ts";
+import { exemptions } from "../../src/exemptions/schema.ts";
+import { finding_events, findings } from "../../src/findings/schema.ts";
 import { resources, scan_units, scans, units } from "../../src/inventory/schema.ts";
 import { policy_rules, policy_sets } from "../../src/policy/schema.ts";
 
@@ -103,10 +104,12 @@ export function seeder(database: Database) {
     async exemption(row: Row<typeof exemptions> = {}) {
       await database.insert(exemptions).values({
         id: uuidv7(new Date()),
+        source: "api",
         reason: "legacy",
         requested_by: "alice",
         approved_by: "bob",
         created_at: new Date(Date.now() - 1000),
+        starts_at: new Date(Date.now() - 1000),
         expires_at: new Date(Date.now() + 86_400_000),
         ...row,
       });

@@ -230,7 +230,7 @@ describeOnBoth("rules that look at what stands above, on %s", (kind) => {
   const applying = () => ({ database, aws, set: INHERIT, now: () => new Date(), budgets: BUDGETS, timing: FAST });
   async function planned(types?: NonNullable<Parameters<typeof loadPlannable>[1]["types"]>) {
     const now = new Date();
-    const pages = loadPlannable(database, types ? { types } : {}, now, wantedForRepair(INHERIT.needs));
+    const pages = loadPlannable(database, types ? { types } : {}, wantedForRepair(INHERIT.needs));
     const draft = await planChanges(INHERIT, pages, { mode: "plan", now });
     const row = (await createPlan(database, draft, { mode: "plan", policy_set_id: INHERIT.id, actor: ACTOR, now }))!;
     await approvePlan(database, row.id, { hash: row.hash, actor: ACTOR, now });

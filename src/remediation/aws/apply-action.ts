@@ -58,7 +58,7 @@ export async function applyAction(run: Run, api: TargetApi, action: ActionRow): 
   const { database, hold, set, mode, now, onStep } = run;
   const judging = { set, mode, now: now() };
   const resumed = action.state === "intended" && action.tags_before !== null;
-  const stored = await loadKnown(database, action, now(), wantedForRepair(set.needs));
+  const stored = await loadKnown(database, action, wantedForRepair(set.needs));
   const retired = stored.policy_set_id !== set.id;
   if (!resumed) {
     if (retired) return { state: "put_back", note: RETIRED };

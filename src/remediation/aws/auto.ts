@@ -58,10 +58,7 @@ async function draftFor({ database, set, now }: ApplyDeps, scan_id: string): Pro
   // Without a policy that asks for it there is nothing to load.
   if (!set.policies.some(({ remediation }) => remediation === "auto")) return { actions: [], blocked: [], review: [] };
   const scope = await scopeOf(database, scan_id);
-  return planChanges(set, loadPlannable(database, scope, now(), wantedForRepair(set.needs)), {
-    mode: "auto",
-    now: now(),
-  });
+  return planChanges(set, loadPlannable(database, scope, wantedForRepair(set.needs)), { mode: "auto", now: now() });
 }
 
 async function scopeOf(database: Database, scan_id: string): Promise<Parameters<typeof loadPlannable>[1]> {

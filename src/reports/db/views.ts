@@ -1,4 +1,5 @@
 import { bigint, boolean, doublePrecision, integer, jsonb, pgSchema, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import type { ExemptionSource, ExemptionStatus } from "../../exemptions/exemption.ts";
 import type { FindingEventName, FindingState, OpenCause, Resolution } from "../../findings/finding.ts";
 import type { ReadError, ReadingSource, Target, UnitState } from "../../inventory/resource.ts";
 import type { ResourceType } from "../../inventory/resource-types.ts";
@@ -39,6 +40,7 @@ export const v1_findings = reporting
     state: text().$type<FindingState>().notNull(),
     effective_status: text().$type<EffectiveStatus>().notNull(),
     exempt_until: instant(),
+    exemption_ids: text().array().notNull(),
     resolution: text().$type<Resolution>(),
     opened_at: instant().notNull(),
     opened_cause: text().$type<OpenCause>().notNull(),
@@ -160,6 +162,37 @@ export const v1_scans = reporting
     resolved: integer().notNull(),
     unchanged: integer().notNull(),
     held: integer().notNull(),
+  })
+  .existing();
+
+export const v1_exemptions = reporting
+  .view("v1_exemptions", {
+    id: text().notNull(),
+    source: text().$type<ExemptionSource>().notNull(),
+    file: text(),
+    status: text().$type<ExemptionStatus>().notNull(),
+    policy_id: text(),
+    rule_id: text(),
+    key: text(),
+    accounts: text().array(),
+    regions: text().array(),
+    types: text().array().$type<ResourceType[]>(),
+    names: text().array(),
+    arns: text().array(),
+    tags: jsonb().$type<Record<string, string>>(),
+    reason: text().notNull(),
+    ticket: text(),
+    requested_by: text().notNull(),
+    approved_by: text().notNull(),
+    created_at: instant().notNull(),
+    starts_at: instant().notNull(),
+    expires_at: instant().notNull(),
+    expires_in_days: integer(),
+    revoked_at: instant(),
+    revoked_by: text(),
+    version: integer().notNull(),
+    covered_findings: integer().notNull(),
+    unused: boolean().notNull(),
   })
   .existing();
 
