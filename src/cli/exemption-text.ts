@@ -83,4 +83,9 @@ export function explainExemptionRefusal(refusal: Refusal, id: string): string {
   }
 }
 
-const OPTIONS = { scope: "The exemption", starts_at: "--starts: it", expires_at: "--expires: it" } as const;
+const OPTIONS = {
+  scope: "The exemption",
+  starts_at: "--starts: it",
+  expires_at: "--expires: it",
+  approved_by: "--approved-by",
+} as const;

@@ -138,6 +138,8 @@ Examples:
         const guard = context.config.mass_close;
         const say = (line: string) => process.stdout.write(`${line}\n`);
         if (options.json && !options.dryRun) throw new UsageError("--json goes with --dry-run.");
+        // What cannot be recorded is said before anything is done.
+        const would = await useExemptions(database, exemptions, { folder: given, actor: "", dry_run: true });
         if (options.dryRun) {
           const active = await activeSet(database);
           const preview = await previewActivation(database, set, guard, context.now());
@@ -150,8 +152,7 @@ Examples:
             say(describeDifference(compilePolicies(active.files), set));
             say(describePreview(preview));
           }
-          const dry = { folder: given, actor: "", dry_run: true };
-          if (!options.json) for (const line of await useExemptions(database, exemptions, dry)) say(line);
+          if (!options.json) for (const line of would) say(line);
           return;
         }
         const actor = await context.actor();

@@ -96,10 +96,12 @@ async function scan(context: Context, options: ScanOptions): Promise<number> {
     : undefined;
   try {
     const { database, kind } = await opening;
-    const active = await agreeOnSet(context, set, options.activate === true, caller.arn);
     const { useExemptions } = await import("../scan/exemptions.ts");
-    for (const line of await useExemptions(database, exemptions, { folder, actor: caller.arn }))
-      process.stderr.write(`${line}\n`);
+    const about = { folder, actor: caller.arn };
+    // What cannot be recorded is said before anything is done.
+    await useExemptions(database, exemptions, { ...about, dry_run: true });
+    const active = await agreeOnSet(context, set, options.activate === true, caller.arn);
+    for (const line of await useExemptions(database, exemptions, about)) process.stderr.write(`${line}\n`);
     const { beginScan } = await import("../scan/begin.ts");
     const row = await beginScan(
       database,

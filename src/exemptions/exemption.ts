@@ -81,7 +81,7 @@ function latestEnd(starts_at: Date): Date {
 
 /** Something wrong with a decision, by the field that is to be changed. */
 export type DecisionProblem = {
-  readonly field: "scope" | "starts_at" | "expires_at";
+  readonly field: "scope" | "starts_at" | "expires_at" | "approved_by";
   readonly message: string;
 };
 

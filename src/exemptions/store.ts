@@ -89,7 +89,10 @@ export function changeExemption(
     const { expires_at = row.expires_at, reason = row.reason, ticket = row.ticket, approved_by } = change;
     const later = expires_at > row.expires_at;
     if (later && approved_by === undefined) return { outcome: "unapproved" };
-    const people = later && approved_by !== undefined ? { requested_by: about.actor, approved_by } : {};
+    if (!later && approved_by !== undefined) {
+      return { outcome: "invalid", problems: [{ field: "approved_by", message: "is for an end that is later" }] };
+    }
+    const people = approved_by === undefined ? {} : { requested_by: about.actor, approved_by };
     // What has not begun begins when it was to.
     const asked = {
       ...termsOf(row),

@@ -83,7 +83,12 @@ export const ExemptionChange = exactly({
   approved_by: personText.optional().openapi({ description: "Who accepts that it ends later; needed for that" }),
   reason: reasonText.optional(),
   ticket: ticketText.nullable().optional(),
-}).openapi("ExemptionChange");
+})
+  .refine(
+    ({ expires_at, reason, ticket }) => [expires_at, reason, ticket].some((one) => one !== undefined),
+    "Say what is to be different.",
+  )
+  .openapi("ExemptionChange");
 
 /** Who revokes an exemption, and why. */
 export const Revocation = exactly({ revoked_by: personText, reason: reasonText.optional() }).openapi("Revocation");

@@ -3,7 +3,7 @@ import { log } from "../log.ts";
 import { compilePolicies, loadPolicies, type PolicySet } from "../policy/load.ts";
 import { loadExemptions } from "../exemptions/load.ts";
 import { activeSet } from "../policy/store.ts";
-import { openCurrentExemptions } from "./exemptions.ts";
+import { openCurrentExemptions, useExemptions } from "./exemptions.ts";
 import { useSet } from "./policies.ts";
 
 /** What a service says about its policies: the set it judges by, and why a newer state of the folder, its exemptions included, is not used. */
@@ -58,6 +58,8 @@ export async function openCurrentSet(
     const active = await activeSet(database);
     if (active && active.id !== set.id) set = compilePolicies(active.files);
   };
+  // What cannot be recorded is said before anything is done.
+  await useExemptions(database, loaded, { folder, actor, dry_run: true });
   await use(set);
   const exemptions = await openCurrentExemptions(database, loaded, { folder, actor, now });
   return {

@@ -139,6 +139,10 @@ describeOnBoth("decisions about exemptions, on %s", (kind) => {
     const end = inDays(1);
     await changeExemption(opened.database, id, { expires_at: end }, BY);
     expect(await stored(id)).toMatchObject({ starts_at, expires_at: end, approved_by: "bo@example.com" });
+    const needless = { expires_at: end, approved_by: "cy@example.com" };
+    expect(await changeExemption(opened.database, id, needless, BY)).toMatchObject({
+      problems: [{ field: "approved_by" }],
+    });
     expect(await changeExemption(opened.database, id, { expires_at: inDays(-1) }, BY)).toMatchObject({
       outcome: "invalid",
     });

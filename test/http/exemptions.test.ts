@@ -159,6 +159,8 @@ describeOnBoth("exemptions through the API on %s", (kind) => {
     expect((await problem(send("PATCH", `/exemptions/${id}`, body))).status).toBe(428);
     expect((await problem(send("PATCH", `/exemptions/${id}`, body, { "If-Match": '"7"' }))).status).toBe(412);
     expect((await problem(send("PATCH", `/exemptions/${id}`, body, { "If-Match": "*" }))).status).toBe(412);
+    const nothing = send("PATCH", `/exemptions/${id}`, { changed_by: "eve" }, { "If-Match": '"1"' });
+    expect(await problem(nothing)).toMatchObject({ status: 400, detail: "Say what is to be different." });
     const changed = await send("PATCH", `/exemptions/${id}`, body, { "If-Match": '"1"' });
     expect(changed.status).toBe(200);
     expect(changed.headers.get("etag")).toBe('"2"');

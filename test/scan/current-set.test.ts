@@ -9,6 +9,7 @@ import { openCurrentSet } from "../../src/scan/current-set.ts";
 import { useSet } from "../../src/scan/policies.ts";
 import { workFolder } from "../support/cli.ts";
 import { emptyTables, openTestDatabase } from "../support/database.ts";
+import { exemptNow } from "../support/exemptions.ts";
 
 const policy = (key: string) => `version: 1\nid: p\nrules:\n  - {id: r, key: ${key}, required: true}\n`;
 const setOf = (key: string) => compilePolicies([{ path: "p.yaml", text: policy(key) }]);
@@ -107,5 +108,8 @@ test("a service leaves the exemptions that someone recorded later, says so, and 
 test("a service does not start with exemptions that are broken", async () => {
   const folder = await workFolder({ "p.yaml": policy("Owner"), "exemptions.yaml": "version: 1\nexemptions: [{}]\n" });
   await expect(openCurrentSet(opened.database, folder, settings)).rejects.toThrow("`id` is missing");
+  const taken = await exemptNow(opened.database, { rule_id: "r" });
+  await writeFile(join(folder, "exemptions.yaml"), exemptions(taken));
+  await expect(openCurrentSet(opened.database, folder, settings)).rejects.toThrow(`\`${taken}\` is taken`);
   expect(await activeSet(opened.database)).toBeNull();
 });
