@@ -5,6 +5,7 @@ import { explainIssues } from "./explain.ts";
 import { type Asked, problemsOf, scopeOf } from "./exemption.ts";
 import { Entry } from "./file.ts";
 import { beginOf } from "./instants.ts";
+import { presentNames } from "./present-names.ts";
 
 /** An exemption of a file, ready to be recorded, and where it stands. */
 export type FileExemption = Asked & {
@@ -70,7 +71,12 @@ function checkFile(
   ]);
   const warnings = entries.flatMap((one) => [...checkExpired(one, now), ...(policies ? checkRule(one, policies) : [])]);
   return {
-    entries: entries.map(({ entry, at }) => ({ ...toAsked(entry), id: entry.id, file: path, ...file.valueAt(at) })),
+    entries: entries.map(({ entry, at }) => ({
+      ...presentNames(toAsked(entry), policies ?? []),
+      id: entry.id,
+      file: path,
+      ...file.valueAt(at),
+    })),
     problems: [...file.problems, ...explainIssues(file), ...complaints.map((one) => place(one, file))],
     warnings: warnings.map((one) => place(one, file)),
   };
@@ -162,7 +168,11 @@ function checkLists({ entry, at }: Placed): Complaint[] {
 
 /** A policy or rule that is not there: perhaps misspelt, perhaps gone, perhaps still to come. */
 function checkRule({ entry, at }: Placed, policies: KnownPolicies): Complaint[] {
-  const { policy, rule } = entry;
+  const { policy_id, rule_id } = presentNames(
+    { policy_id: entry.policy ?? null, rule_id: entry.rule ?? null },
+    policies,
+  );
+  const [policy, rule] = [policy_id ?? undefined, rule_id ?? undefined];
   const named = policies.find(({ id }) => id === policy);
   if (policy !== undefined && !named) {
     const hint = didYouMean(

@@ -1,8 +1,8 @@
 import path from "node:path";
-import { asc, eq, inArray, or, sql } from "drizzle-orm";
+import { asc, eq, inArray, isNotNull, or, sql } from "drizzle-orm";
 import type { Database } from "../db/client.ts";
 import { uuidv7 } from "../db/uuid.ts";
-import { PolicyError } from "../policy/load.ts";
+import { PolicyError, type PolicySet } from "../policy/load.ts";
 import type { FileExemption } from "./check.ts";
 import {
   type Asked,
@@ -14,6 +14,7 @@ import {
   termsOf,
 } from "./exemption.ts";
 import { compareWithFiles, type FileChange } from "./file-changes.ts";
+import { presentNames } from "./present-names.ts";
 import { exemption_events, exemptions } from "./schema.ts";
 
 /** An exemption as its row has it. */
@@ -178,6 +179,36 @@ export function followFiles(
   });
 }
 
+/**
+ * Lets exemptions follow policies and rules that have another name from now on, and returns how many did. Part of the caller's
+ * transaction.
+ */
+export async function followNames(
+  transaction: Database,
+  policies: PolicySet["policies"],
+  actor: string,
+): Promise<number> {
+  const at = await lockChanges(transaction);
+  const rows = await transaction
+    .select()
+    .from(exemptions)
+    .where(or(isNotNull(exemptions.policy_id), isNotNull(exemptions.rule_id)))
+    .orderBy(asc(exemptions.id));
+  let moved = 0;
+  for (const row of rows) {
+    const { policy_id, rule_id } = presentNames(row, policies);
+    if (policy_id === row.policy_id && rule_id === row.rule_id) continue;
+    moved++;
+    const version = row.version + 1;
+    await transaction.update(exemptions).set({ policy_id, rule_id, version }).where(eq(exemptions.id, row.id));
+    const before = { policy_id: row.policy_id, rule_id: row.rule_id };
+    const note = "what it is about has another name now";
+    const event = { at, actor, event: "changed", before, after: { policy_id, rule_id }, note } as const;
+    await tell(transaction, { ...row, version }, event);
+  }
+  return moved;
+}
+
 async function record(transaction: Database, change: FileChange<ExemptionRow>, actor: string, at: Date): Promise<void> {
   switch (change.change) {
     case "created": {
@@ -199,14 +230,17 @@ async function record(transaction: Database, change: FileChange<ExemptionRow>, a
 
 /** Runs a change alone, at an instant of the database's clock: the one by which reports look at exemptions. */
 function alone<T>(database: Database, change: (transaction: Database, at: Date) => Promise<T>): Promise<T> {
-  return database.transaction(async (transaction) => {
-    await transaction.execute(sql`select pg_advisory_xact_lock(${CHANGE_LOCK})`);
-    const [row] = await transaction
-      .select({ at: sql`date_trunc('milliseconds', clock_timestamp())`.mapWith(exemptions.created_at) })
-      .from(sql`(select) as one`);
-    if (!row) throw new Error("the database does not say what time it is");
-    return change(transaction, row.at);
-  });
+  return database.transaction(async (transaction) => change(transaction, await lockChanges(transaction)));
+}
+
+/** Makes other changes wait until the transaction ends; returns what time it is then. */
+async function lockChanges(transaction: Database): Promise<Date> {
+  await transaction.execute(sql`select pg_advisory_xact_lock(${CHANGE_LOCK})`);
+  const [row] = await transaction
+    .select({ at: sql`date_trunc('milliseconds', clock_timestamp())`.mapWith(exemptions.created_at) })
+    .from(sql`(select) as one`);
+  if (!row) throw new Error("the database does not say what time it is");
+  return row.at;
 }
 
 async function insert(

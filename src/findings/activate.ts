@@ -1,4 +1,5 @@
 import type { Database } from "../db/client.ts";
+import { followNames } from "../exemptions/store.ts";
 import { loadSurroundings } from "../inventory/db/surroundings.ts";
 import type { Resource } from "../inventory/resource.ts";
 import { NOT_LOOKED_UP, type Surroundings } from "../inventory/surroundings.ts";
@@ -49,7 +50,7 @@ const BATCH = 1000;
  * Stores a set, makes it the active one and judges all stored resources anew by their stored tags, in one transaction and
  * without asking AWS. What a removed rule found resolves as `rule_removed`, what a changed rule lets pass as `rule_changed`;
  * what fails now opens with the cause `rule_changed`. Findings of rules that have another name now come along with their
- * history. Scans that judge by the old set and end later are discarded.
+ * history, and exemptions with them. Scans that judge by the old set and end later are discarded.
  */
 export async function activateSet(
   database: Database,
@@ -65,6 +66,7 @@ export async function activateSet(
     await markActive(transaction, set.id, actor, now);
     const occasion = activation(set, actor, now);
     counts.renamed = await renameRules(transaction, renamesOf(set));
+    await followNames(transaction, set.policies, actor);
     for await (const batch of rejudged(transaction, set, occasion)) {
       const changes = batch.flatMap(({ findings }) => findings);
       const rows = batch.flatMap(({ resource }) => resource ?? []);

@@ -1,6 +1,6 @@
 import { and, asc, eq, exists, gt, inArray, isNull, not, or, sql } from "drizzle-orm";
 import type { Database } from "../db/client.ts";
-import { covered_findings, isExempt } from "../exemptions/db/covered.ts";
+import { covered_findings, isExempt } from "../findings/db/covered.ts";
 import type { Resource, Target } from "../inventory/resource.ts";
 import type { ResourceType } from "../inventory/resource-types.ts";
 import { loadSurroundings, type Wanted } from "../inventory/db/surroundings.ts";

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { OpenDatabase } from "../../src/db/client.ts";
 import { checkExemptions } from "../../src/exemptions/check.ts";
-import { covered_findings } from "../../src/exemptions/db/covered.ts";
+import { covered_findings } from "../../src/findings/db/covered.ts";
 import { followFiles } from "../../src/exemptions/store.ts";
 import type { ResourceType } from "../../src/inventory/resource-types.ts";
 import { loadPolicies } from "../../src/policy/load.ts";

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { OpenDatabase } from "../../src/db/client.ts";
-import { covered_findings } from "../../src/exemptions/db/covered.ts";
+import { covered_findings } from "../../src/findings/db/covered.ts";
 import { exemptions } from "../../src/exemptions/schema.ts";
 import type { findings } from "../../src/findings/schema.ts";
 import type { resources } from "../../src/inventory/schema.ts";

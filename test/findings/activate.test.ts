@@ -1,7 +1,9 @@
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Database, OpenDatabase } from "../../src/db/client.ts";
+import { exemptionHistory } from "../../src/exemptions/store.ts";
 import { activateSet, previewActivation } from "../../src/findings/activate.ts";
+import { covered_findings } from "../../src/findings/db/covered.ts";
 import { findingId } from "../../src/findings/identity.ts";
 import { findings, held_closures } from "../../src/findings/schema.ts";
 import { resources } from "../../src/inventory/schema.ts";
@@ -9,6 +11,7 @@ import { compilePolicies } from "../../src/policy/load.ts";
 import { policy_rules, policy_sets } from "../../src/policy/schema.ts";
 import { activeSet, compareSets } from "../../src/policy/store.ts";
 import { describeOnBoth, emptyTables, openTestDatabase } from "../support/database.ts";
+import { exemptNow } from "../support/exemptions.ts";
 import {
   after,
   ENV,
@@ -266,6 +269,26 @@ describeOnBoth("on %s", (kind) => {
         { policy_id: "q", rule_id: "owner", state: "open" },
       ]);
       expect(await story(database)).toEqual(["opened/observed", "opened/observed"]);
+    });
+
+    test("exemptions follow, by policy, by rule and by both, and say so in their history", async () => {
+      await activateSet(database, SET, "me", START);
+      await scan(database, [read(web, { Owner: "a", Env: "qa" })]);
+      const scopes = [{ policy_id: "p", rule_id: "env" }, { rule_id: "env" }, { key: "Env" }];
+      const ids = [];
+      for (const scope of scopes) ids.push(await exemptNow(database, scope));
+      const covering = async () => {
+        const [row] = await database.select({ covered: covered_findings.exemption_ids }).from(covered_findings);
+        return row!.covered.toSorted();
+      };
+      expect(await covering()).toEqual(ids.toSorted());
+      await activateSet(database, RENAMED, "me", after(1));
+      expect(await covering()).toEqual(ids.toSorted());
+      expect(await exemptionHistory(database, ids[1]!)).toMatchObject([
+        { event: "created" },
+        { event: "changed", actor: "me", before: { rule_id: "env" }, after: { rule_id: "stage" } },
+      ]);
+      expect(await exemptionHistory(database, ids[2]!)).toHaveLength(1);
     });
 
     test("what the new name found already stays, and the former one closes", async () => {

@@ -2,7 +2,7 @@ import { pgSchema, text } from "drizzle-orm/pg-core";
 import { sql } from "drizzle-orm";
 import type { ResourceType } from "../../inventory/resource-types.ts";
 import type { FindingKind } from "../../policy/verdict.ts";
-import type { FindingState } from "../../findings/finding.ts";
+import type { FindingState } from "../finding.ts";
 
 /**
  * Findings with the exemptions that cover them at the instant of the query, by the database's clock: the view that decides it,
