@@ -17,16 +17,20 @@ import { explainCommand } from "./policies-explain.ts";
 import { policiesExport } from "./policies-export.ts";
 import { policiesFolder } from "./policies-folder.ts";
 import { policiesImport } from "./policies-import.ts";
+import { previewCommand } from "./policies-preview.ts";
 import { testCommand } from "./policies-test.ts";
 import { table } from "./table.ts";
 
 /** `tagwarden policies`: what policy files say, before anything is judged by them. A subcommand is a function and a line here. */
 export function policiesCommand(): Command {
   return new Command("policies")
-    .description("Validate, test, explain and activate policies, exchange them with AWS, and print their schema.")
+    .description(
+      "Validate, test, explain, preview and activate policies, exchange them with AWS, and print their schema.",
+    )
     .addCommand(validateCommand())
     .addCommand(testCommand())
     .addCommand(explainCommand())
+    .addCommand(previewCommand())
     .addCommand(activateCommand())
     .addCommand(policiesImport(new Command("import")))
     .addCommand(policiesExport(new Command("export")))

@@ -137,6 +137,17 @@ async function findExemption(database: Database, id: string): Promise<ExemptionR
   return row ?? null;
 }
 
+/** The exemptions that are in force at this instant, by the database's clock. */
+export async function exemptionsInForce(database: Database): Promise<ExemptionRow[]> {
+  return await database
+    .select()
+    .from(exemptions)
+    .where(
+      sql`${exemptions.revoked_at} is null and ${exemptions.starts_at} <= now() and ${exemptions.expires_at} > now()`,
+    )
+    .orderBy(asc(exemptions.id));
+}
+
 /** What was decided about an exemption, oldest first. */
 export async function exemptionHistory(database: Database, id: string): Promise<ExemptionEventRow[]> {
   return await database

@@ -1,18 +1,13 @@
 import type { Database } from "../db/client.ts";
 import { followNames } from "../exemptions/store.ts";
-import { loadSurroundings } from "../inventory/db/surroundings.ts";
-import type { Resource } from "../inventory/resource.ts";
-import { NOT_LOOKED_UP, type Surroundings } from "../inventory/surroundings.ts";
-import { judge } from "../policy/judge.ts";
-import { ruleOf } from "../policy/fix.ts";
 import type { PolicySet } from "../policy/load.ts";
 import { activeSet, lockPolicySets, markActive, storeSet } from "../policy/store.ts";
 import { releaseHeld } from "./db/held.ts";
-import { loadLiveAfter, openByUnit, type UnitKey, unitKey } from "./db/known.ts";
-import { type Renamed, renameRules } from "./db/rename-rules.ts";
+import { activation, judgedAnew, renamesOf } from "./db/judged-anew.ts";
+import { openByUnit, type UnitKey, unitKey } from "./db/known.ts";
+import { renameRules } from "./db/rename-rules.ts";
 import { writeChanges } from "./db/write-changes.ts";
 import { isMassClose, type MassCloseLimits } from "./mass-close.ts";
-import { type Changes, type Known, type Occasion, reconcile, type ResourceRow } from "./reconcile.ts";
 
 /** What the activation of a set did. */
 export type ActivationSummary = {
@@ -43,9 +38,6 @@ export type ActivationPreview = Readonly<ActivationCounts> & {
   readonly units: readonly (UnitKey & { readonly closes: number; readonly open: number })[];
 };
 
-/** Resources in memory at a time. */
-const BATCH = 1000;
-
 /**
  * Stores a set, makes it the active one and judges all stored resources anew by their stored tags, in one transaction and
  * without asking AWS. What a removed rule found resolves as `rule_removed`, what a changed rule lets pass as `rule_changed`;
@@ -67,9 +59,9 @@ export async function activateSet(
     const occasion = activation(set, actor, now);
     counts.renamed = await renameRules(transaction, renamesOf(set));
     await followNames(transaction, set.policies, actor);
-    for await (const batch of rejudged(transaction, set, occasion)) {
-      const changes = batch.flatMap(({ findings }) => findings);
-      const rows = batch.flatMap(({ resource }) => resource ?? []);
+    for await (const batch of judgedAnew(transaction, set, occasion)) {
+      const changes = batch.flatMap((one) => one.changes.findings);
+      const rows = batch.flatMap((one) => one.changes.resource ?? []);
       await writeChanges(transaction, rows, changes, occasion);
       const closed = changes.filter(({ event }) => event === "resolved");
       await releaseHeld(
@@ -95,10 +87,11 @@ export async function previewActivation(
   const closesByUnit = new Map<string, UnitKey & { closes: number }>();
   let resources = 0;
   const active = await activeSet(database);
-  const batches = active?.id === set.id ? [] : rejudged(database, set, activation(set, "", now), renamesOf(set));
+  const batches =
+    active?.id === set.id ? [] : judgedAnew(database, set, activation(set, "", now), { renamed: renamesOf(set) });
   for await (const batch of batches) {
     resources += batch.length;
-    for (const { event, finding } of batch.flatMap(({ findings }) => findings)) {
+    for (const { event, finding } of batch.flatMap(({ changes }) => changes.findings)) {
       const field = event === "resolved" ? "closes" : event === "changed" ? "changes" : "opens";
       const rule = (by_rule[`${finding.policy_id}/${finding.rule_id}`] ??= { opens: 0, changes: 0, closes: 0 });
       rule[field]++;
@@ -111,90 +104,6 @@ export async function previewActivation(
     .map(([key, unit]) => ({ ...unit, open: open.get(key) ?? 0 }))
     .filter((unit) => isMassClose(unit.closes, unit.open, limits));
   return { ...total, resources, by_rule, exceeds_guard: units.length > 0, units };
-}
-
-/**
- * Judges all live resources by a set, batch by batch in order of ARN, and says what that changes. `renamed`: rules whose
- * findings are still stored under their former names.
- */
-async function* rejudged(
-  database: Database,
-  set: PolicySet,
-  occasion: Occasion,
-  renamed: readonly Renamed[] = [],
-): AsyncGenerator<Changes[]> {
-  const names = new Map(renamed.map(({ from, to }) => [nameOf(from), to]));
-  let last = "";
-  for (;;) {
-    const batch = (await loadLiveAfter(database, last, BATCH)).map((known) => underNewNames(known, names));
-    const end = batch.at(-1);
-    if (end === undefined) return;
-    last = end.resource.arn;
-    const wanted = { lineage: set.needs.lineage.size > 0, account: set.needs.account };
-    const around = await loadSurroundings(
-      database,
-      batch.map(({ resource }) => resource),
-      wanted,
-    );
-    yield batch.map((known) => rejudge(known, set, occasion, around.get(known.resource.arn)));
-  }
-}
-
-/**
- * A resource whose tags were never read has nothing to judge. One whose last reading failed is judged by the one before. One
- * that the judge cannot cope with is unknown, and the others go on.
- */
-function rejudge(
-  known: Known & { resource: ResourceRow },
-  set: PolicySet,
-  occasion: Occasion,
-  around: Surroundings = NOT_LOOKED_UP,
-): Changes {
-  const { tags, source, tags_read_at, reading_error: error, in_index } = known.resource;
-  if (tags === null || source === null || tags_read_at === null) return { resource: null, findings: [], unchanged: 0 };
-  const resource: Resource = known.resource;
-  const rest = { resource, in_index, confirmed: false };
-  try {
-    const judgement = judge(set, { resource, tags, now: occasion.at, around });
-    const reading = { tags, source, read_at: tags_read_at };
-    return reconcile(known, { ...rest, reading, error, judgement }, occasion);
-  } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    const failed = { name: "JudgeError", message, operation: "judge" };
-    return reconcile(known, { ...rest, reading: null, error: failed, judgement: null }, occasion);
-  }
-}
-
-/** Every former name of a rule of the set, with its present one. */
-function renamesOf(set: PolicySet): Renamed[] {
-  return set.policies.flatMap(({ rules }) =>
-    rules.flatMap(({ policy_id, rule_id, formerly }) =>
-      formerly.map((name) => {
-        const [former_policy = "", former_rule = ""] = name.split("/");
-        return { from: { policy_id: former_policy, rule_id: former_rule }, to: { policy_id, rule_id } };
-      }),
-    ),
-  );
-}
-
-/** Findings under the names that their rules will have, for a look at what an activation would do. */
-function underNewNames<One extends Known>(known: One, names: ReadonlyMap<string, Renamed["to"]>): One {
-  if (names.size === 0) return known;
-  const taken = new Set(known.findings.map((finding) => `${nameOf(finding)}/${finding.key}`));
-  const findings = known.findings.map((finding) => {
-    const to = names.get(nameOf(finding));
-    return to && !taken.has(`${nameOf(to)}/${finding.key}`) ? { ...finding, ...to } : finding;
-  });
-  return { ...known, findings };
-}
-
-function nameOf({ policy_id, rule_id }: Renamed["to"]): string {
-  return `${policy_id}/${rule_id}`;
-}
-
-function activation(set: PolicySet, actor: string, now: Date): Occasion {
-  const has_rule = (policy_id: string, rule_id: string) => ruleOf(set, policy_id, rule_id) !== undefined;
-  return { by: "activation", at: now, scan_id: null, actor, policy_set_id: set.id, has_rule };
 }
 
 function countClosure(counts: Map<string, UnitKey & { closes: number }>, { account_id, region, type }: UnitKey): void {
