@@ -96,16 +96,18 @@ const world = fc.record({
       types: some("campaign" as const, "filter" as const),
       names: fc.uniqueArray(namePattern, { minLength: 1, maxLength: 2 }),
       // Of findings that there are, by number, or patterns; or both.
-      arns: fc.oneof(
-        { weight: 3, arbitrary: fc.uniqueArray(fc.nat({ max: 23 }), { minLength: 1, maxLength: 2 }) },
-        {
-          weight: 1,
-          arbitrary: fc.uniqueArray(few<number | string>(0, "*campaign*", "*:111122223333:*", "arn:*a_b*"), {
-            minLength: 1,
-            maxLength: 2,
-          }),
-        },
-      ),
+      arns: fc
+        .oneof(
+          { weight: 3, arbitrary: fc.uniqueArray(fc.nat({ max: 23 }), { minLength: 1, maxLength: 2 }) },
+          {
+            weight: 1,
+            arbitrary: fc.uniqueArray(few<number | string>(0, "*campaign*", "*:111122223333:*", "arn:*a_b*"), {
+              minLength: 1,
+              maxLength: 2,
+            }),
+          },
+        )
+        .map((items): (number | string)[] => items),
       tags: fc.dictionary(few("Stage", "stage", "aws:cloudformation:stack-name"), valuePattern, {
         minKeys: 1,
         maxKeys: 2,
