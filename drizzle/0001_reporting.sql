@@ -70,7 +70,8 @@ CREATE FUNCTION reporting.lies_in(
 -- Findings, each with the exemptions that cover it at this instant. Here it is decided, for every report and every repair.
 -- Exemptions that name their resources one by one may be many: only findings of those resources look at them (the IN is hashed once
 -- a query). The others are looked at by every open finding, so the list of them, and the resource, is read once and kept
--- (MATERIALIZED). What a resource is called and how it is tagged is asked last; tags that were never read match nothing.
+-- (MATERIALIZED). What a resource is called and how it is tagged is asked last. Tags that were
+-- never read are null, of which nothing IS TRUE: they match nothing.
 CREATE VIEW reporting.covered_findings AS
 SELECT f.*,
   CASE WHEN f.state = 'open' AND f.arn IN (SELECT unnest(only_arns) FROM reporting.exemptions_in_force)
@@ -93,7 +94,7 @@ SELECT f.*,
         AND (e.names_like IS NULL AND e.tags_like IS NULL OR EXISTS (
           SELECT FROM resource r
           WHERE (e.names_like IS NULL OR r.name LIKE ANY (e.names_like))
-            AND (e.tags_like IS NULL OR r.tags IS NOT NULL AND NOT EXISTS (
+            AND (e.tags_like IS NULL OR NOT EXISTS (
               SELECT FROM jsonb_each_text(e.tags_like) AS t WHERE (r.tags ->> t.key LIKE t.value) IS NOT TRUE)))))
     ELSE '{}' END AS exemption_ids
 FROM findings f;

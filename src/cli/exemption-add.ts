@@ -1,12 +1,11 @@
-import { type Command, InvalidArgumentError } from "commander";
-import { z } from "zod";
+import type { Command } from "commander";
 import { UsageError } from "../config.ts";
-import type { Database } from "../db/client.ts";
 import { ASKED, toAsked } from "../exemptions/asked.ts";
-import { createExemption, type Decided } from "../exemptions/store.ts";
+import { createExemption } from "../exemptions/store.ts";
 import { exemption } from "../reports/db/exemptions.ts";
 import { withContext } from "./context.ts";
-import { explainExemptionRefusal, formatExemption } from "./exemption-text.ts";
+import { checkedOptions, listOption } from "./exemption-options.ts";
+import { done, formatExemption, found } from "./exemption-text.ts";
 
 type AddOptions = {
   policy?: string;
@@ -36,12 +35,12 @@ export function addCommand(command: Command): Command {
     .option("--policy <id>", "findings of this policy")
     .option("--rule <id>", "findings of this rule")
     .option("--key <key>", "findings about this tag key, exact case")
-    .option("--accounts <a,b>", "in these accounts", list)
-    .option("--regions <a,b>", "in these regions", list)
-    .option("--types <a,b>", "of these resource types", list)
-    .option("--names <a,b>", "of resources with these names", list)
-    .option("--arns <a,b>", "of resources with these ARNs", list)
-    .option("--tags <k=v,k=v>", "of resources that have all these tags", list)
+    .option("--accounts <a,b>", "in these accounts", listOption)
+    .option("--regions <a,b>", "in these regions", listOption)
+    .option("--types <a,b>", "of these resource types", listOption)
+    .option("--names <a,b>", "of resources with these names", listOption)
+    .option("--arns <a,b>", "of resources with these ARNs", listOption)
+    .option("--tags <k=v,k=v>", "of resources that have all these tags", listOption)
     .requiredOption("--reason <text>", "why")
     .option("--ticket <text>", "where it was decided")
     .option("--requested-by <who>", "who asked for it (default: the AWS caller, else the system user)")
@@ -60,7 +59,7 @@ Example:
       withContext("exemptions", async (context) => {
         const { policy, rule, starts, expires, approvedBy, requestedBy, tags, json, ...rest } = options;
         const actor = await context.actor();
-        const words = checked({
+        const words = checkedOptions(ASKED, {
           ...rest,
           policy_id: policy,
           rule_id: rule,
@@ -72,63 +71,17 @@ Example:
         });
         const { database } = await context.database();
         const id = done("", await createExemption(database, toAsked(words), { source: "cli", actor }));
-        const item = await known(database, id);
-        if (json) return printJson(item);
-        print(formatExemption(item, []));
-        if (item.unused) print("It covers no open finding now: look whether its scope is what was meant.\n");
+        const item = found(id, await exemption(database, id));
+        const text = json ? `${JSON.stringify(item, null, 2)}\n` : formatExemption(item, []);
+        process.stdout.write(text);
+        if (item.unused && !json)
+          process.stdout.write("It covers no open finding now: look whether its scope is what was meant.\n");
       }),
     );
-}
-
-/** Fields whose option has another name. */
-const OPTION_NAMES: Record<string, string> = {
-  policy_id: "policy",
-  rule_id: "rule",
-  starts_at: "starts",
-  expires_at: "expires",
-};
-
-function checked(words: Record<string, unknown>): z.infer<z.ZodObject<typeof ASKED>> {
-  const given = Object.fromEntries(Object.entries(words).filter(([, value]) => value !== undefined));
-  const result = z.strictObject(ASKED).safeParse(given);
-  if (result.success) return result.data;
-  const lines = result.error.issues.map(({ path: [field = "", ...rest], message }) => {
-    const option = `--${(OPTION_NAMES[String(field)] ?? String(field)).replaceAll("_", "-")}`;
-    return `${[option, ...rest.map(String)].join(" ")}: ${message}.`;
-  });
-  throw new UsageError(lines.join("\n"));
 }
 
 function keyAndValue(text: string): [string, string] {
   const equals = text.indexOf("=");
   if (equals < 1) throw new UsageError(`--tags: ${JSON.stringify(text)} has no \`=\`: write key=value.`);
   return [text.slice(0, equals), text.slice(equals + 1)];
-}
-
-/** The exemption of this id. Throws UsageError when there is none. */
-export async function known(database: Database, id: string) {
-  const item = await exemption(database, id);
-  if (!item) throw new UsageError(explainExemptionRefusal({ outcome: "not_found" }, id));
-  return item;
-}
-
-/** The id of what was done. Throws UsageError that says why it was not. */
-export function done(id: string, decided: Decided): string {
-  if (decided.outcome === "done") return decided.exemption.id;
-  throw new UsageError(explainExemptionRefusal(decided, id));
-}
-
-/** Reads a list of an option. */
-export function list(text: string): string[] {
-  const items = text.split(",").map((item) => item.trim());
-  if (items.includes("")) throw new InvalidArgumentError("Give a list like a,b.");
-  return items;
-}
-
-export function print(text: string): void {
-  process.stdout.write(text);
-}
-
-export function printJson(value: unknown): void {
-  print(`${JSON.stringify(value, null, 2)}\n`);
 }

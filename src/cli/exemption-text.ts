@@ -1,5 +1,6 @@
+import { UsageError } from "../config.ts";
 import { MADE } from "../exemptions/exemption.ts";
-import type { ExemptionEventRow, Refusal } from "../exemptions/store.ts";
+import type { Decided, ExemptionEventRow, Refusal } from "../exemptions/store.ts";
 import type { ExemptionItem } from "../reports/db/exemptions.ts";
 import type { Page } from "../reports/page.ts";
 import { printable } from "../terminal/text.ts";
@@ -61,8 +62,19 @@ export function formatExemption(item: ExemptionItem, history: readonly Exemption
   return lines.map((line) => `${printable(line)}\n`).join("");
 }
 
-/** Why something cannot be done with an exemption, and what to do. */
-export function explainExemptionRefusal(refusal: Refusal, id: string): string {
+/** The exemption that was looked for. Throws UsageError when there is none. */
+export function found(id: string, item: ExemptionItem | null): ExemptionItem {
+  if (item) return item;
+  throw new UsageError(explainRefusal({ outcome: "not_found" }, id));
+}
+
+/** The id of what was done. Throws UsageError that says why it was not, and what to do. */
+export function done(id: string, decided: Decided): string {
+  if (decided.outcome === "done") return decided.exemption.id;
+  throw new UsageError(explainRefusal(decided, id));
+}
+
+function explainRefusal(refusal: Refusal, id: string): string {
   switch (refusal.outcome) {
     case "not_found":
       return `There is no exemption ${JSON.stringify(id)} in this database. List them: tagwarden exemptions list --status all`;

@@ -1,13 +1,14 @@
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
+import { ASKED, toEnd } from "../exemptions/asked.ts";
 import { EXEMPTION_STATUSES } from "../exemptions/exemption.ts";
 import { exemptionsJsonSchema } from "../exemptions/file.ts";
 import { changeExemption, exemptionHistory, revokeExemption } from "../exemptions/store.ts";
-import { endOf, INSTANT_FORMS } from "../exemptions/instants.ts";
-import { type ExemptionFilters, exemptionsPage } from "../reports/db/exemptions.ts";
+import { exemption, type ExemptionFilters, exemptionsPage } from "../reports/db/exemptions.ts";
 import { withContext } from "./context.ts";
-import { addCommand, done, known, list, print, printJson } from "./exemption-add.ts";
+import { addCommand } from "./exemption-add.ts";
 import { checkFiles } from "./exemption-files.ts";
-import { formatExemption, formatExemptions } from "./exemption-text.ts";
+import { checkedOptions, daysOption, listOption } from "./exemption-options.ts";
+import { done, formatExemption, formatExemptions, found } from "./exemption-text.ts";
 import { explainPageToken, pageSizeOption } from "./page-options.ts";
 
 /** `tagwarden exemptions`: violations that are accepted for a time. A subcommand is a function and a line here. */
@@ -50,9 +51,9 @@ function listCommand(): Command {
     )
     .option("--expiring-within <days>", "active ones that end within so many days", daysOption)
     .option("--unused", "active ones that cover no open finding")
-    .option("--policy <a,b>", "those that name one of these policies", list)
-    .option("--rule <a,b>", "those that name one of these rules", list)
-    .option("--accounts <a,b>", "those that name one of these accounts", list)
+    .option("--policy <a,b>", "those that name one of these policies", listOption)
+    .option("--rule <a,b>", "those that name one of these rules", listOption)
+    .option("--accounts <a,b>", "those that name one of these accounts", listOption)
     .option("--page-size <n>", "how many, 1 to 500", pageSizeOption, 50)
     .option("--page-token <token>", "next_page_token of the page before")
     .option("--json", "print {items, next_page_token, total}")
@@ -78,8 +79,9 @@ Examples:
         const request = { page_size: options.pageSize, page_token: options.pageToken };
         const page = await exemptionsPage(database, filters, request).catch(explainPageToken);
         if (options.json) return printJson(page);
-        print(page.items.length === 0 ? "No exemption is like that.\n" : formatExemptions(page));
-        if (page.next_page_token) print(`The next page: the same command with --page-token ${page.next_page_token}\n`);
+        process.stdout.write(page.items.length === 0 ? "No exemption is like that.\n" : formatExemptions(page));
+        if (page.next_page_token)
+          process.stdout.write(`The next page: the same command with --page-token ${page.next_page_token}\n`);
       }),
     );
 }
@@ -93,10 +95,10 @@ function showCommand(): Command {
     .action((id: string, options: { json?: boolean }) =>
       withContext("exemptions", async (context) => {
         const { database } = await context.database();
-        const item = await known(database, id);
+        const item = found(id, await exemption(database, id));
         const history = await exemptionHistory(database, id);
         if (options.json) printJson({ ...item, history });
-        else print(formatExemption(item, history));
+        else process.stdout.write(formatExemption(item, history));
       }),
     );
 }
@@ -107,7 +109,7 @@ function extendCommand(): Command {
   return new Command("extend")
     .argument("<exemption>", "id of an exemption that no file says")
     .description("Let an exemption end at another time: later, from now on and at most 180 days, or earlier.")
-    .requiredOption("--expires <when>", "a day, to its end in UTC, or an RFC 3339 instant", endOption)
+    .requiredOption("--expires <when>", "a day, to its end in UTC, or an RFC 3339 instant")
     .option("--approved-by <who>", "who accepts it; needed when it is to end later")
     .option("--reason <text>", "why, in place of the reason before")
     .option("--ticket <text>", "where it was decided, in place of the ticket before")
@@ -116,16 +118,24 @@ function extendCommand(): Command {
       "after",
       "\nExample:\n  tagwarden exemptions extend 019aaf00-0000-7000-8000-000000000000 --expires 2027-06-30 --approved-by finops@example.com",
     )
-    .action(
-      (id: string, { expires, approvedBy, reason, ticket, json }: Omit<ExtendOptions, "expires"> & { expires: Date }) =>
-        withContext("exemptions", async (context) => {
-          const { database } = await context.database();
-          const change = { expires_at: expires, approved_by: approvedBy, reason, ticket };
-          done(id, await changeExemption(database, id, change, { version: null, actor: await context.actor() }));
-          const item = await known(database, id);
-          if (json) printJson(item);
-          else print(formatExemption(item, []));
-        }),
+    .action((id: string, { expires, approvedBy, reason, ticket, json }: ExtendOptions) =>
+      withContext("exemptions", async (context) => {
+        const { expires_at, ...words } = checkedOptions(
+          {
+            expires_at: ASKED.expires_at,
+            approved_by: ASKED.approved_by.optional(),
+            reason: ASKED.reason.optional(),
+            ticket: ASKED.ticket,
+          },
+          { expires_at: expires, approved_by: approvedBy, reason, ticket },
+        );
+        const { database } = await context.database();
+        const change = { ...words, expires_at: toEnd(expires_at) };
+        done(id, await changeExemption(database, id, change, { version: null, actor: await context.actor() }));
+        const item = found(id, await exemption(database, id));
+        if (json) printJson(item);
+        else process.stdout.write(formatExemption(item, []));
+      }),
     );
 }
 
@@ -139,12 +149,13 @@ function revokeCommand(): Command {
       "after",
       "\nExample:\n  tagwarden exemptions revoke 019aaf00-0000-7000-8000-000000000000 --reason 'tagged by now'",
     )
-    .action((id: string, { reason = null, json }: { reason?: string | null; json?: boolean }) =>
+    .action((id: string, options: { reason?: string; json?: boolean }) =>
       withContext("exemptions", async (context) => {
+        const { reason = null } = checkedOptions({ reason: ASKED.reason.optional() }, { reason: options.reason });
         const { database } = await context.database();
         done(id, await revokeExemption(database, id, { actor: await context.actor(), note: reason }));
-        if (json) printJson(await known(database, id));
-        else print(`Exemption ${id} is revoked: what it covered counts again.\n`);
+        if (options.json) printJson(found(id, await exemption(database, id)));
+        else process.stdout.write(`Exemption ${id} is revoked: what it covered counts again.\n`);
       }),
     );
 }
@@ -174,13 +185,6 @@ function schemaCommand(): Command {
     .action(() => printJson(exemptionsJsonSchema()));
 }
 
-function endOption(text: string): Date {
-  const end = endOf(text);
-  if (end) return end;
-  throw new InvalidArgumentError(`Give ${INSTANT_FORMS}.`);
-}
-
-function daysOption(text: string): number {
-  if (/^\d{1,3}$/.test(text) && Number(text) <= 180) return Number(text);
-  throw new InvalidArgumentError("Give a whole number of days from 0 to 180.");
+function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
 }

@@ -42,16 +42,19 @@ export function checkExemptions(
 ): CheckedExemptions {
   const seen = new Map<string, string>();
   const checked = files.map(({ path, text }) => ({ path, ...checkFile(path, text, seen, policies, now) }));
-  const placed = (path: string, problems: FileProblem[]) =>
-    problems
-      .toSorted((a, b) => a.line - b.line || a.column - b.column)
-      .slice(0, REPORTED_PROBLEMS)
-      .map((problem) => ({ path, ...problem }));
   return {
     entries: checked.flatMap(({ entries }) => entries),
     problems: checked.flatMap(({ path, problems }) => placed(path, problems)),
     warnings: checked.flatMap(({ path, warnings }) => placed(path, warnings)),
   };
+}
+
+/** In the order of the file, as many as somebody reads. */
+function placed(path: string, found: FileProblem[]): PolicyProblem[] {
+  const sorted = found.toSorted((a, b) => a.line - b.line || a.column - b.column);
+  const shown = sorted.slice(0, REPORTED_PROBLEMS).map((problem) => ({ path, ...problem }));
+  const more = sorted.length - shown.length;
+  return more > 0 ? [...shown, { path, line: 0, column: 0, message: `has ${more} more problems` }] : shown;
 }
 
 function checkFile(

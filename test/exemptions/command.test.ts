@@ -139,8 +139,12 @@ test("what is given wrong is said with the option, and nothing is done", { timeo
   const cases: [string[], string][] = [
     [said, "The exemption covers everything: name at least one part of its scope.\n"],
     [["--rule", "r", ...said.slice(0, 4), "--expires", day(200)], "--expires: it lasts more than 180 days"],
-    [["--types", "campain", ...said], "--types 0: "],
-    [["--names", "*", ...said], "--names 0: matches every name: leave it out to mean any.\n"],
+    [["--types", "campain", ...said], '--types: cannot be "campain". Did you mean `campaign`?\n'],
+    [["--names", "*", ...said], '--names: "*" matches every name: leave it out to mean any.\n'],
+    [
+      ["--rule", "r", ...said.slice(0, 4), "--expires", "soon"],
+      "--expires: must be a day such as 2027-03-31, or an instant",
+    ],
     [["--tags", "Stage", ...said], '--tags: "Stage" has no `=`: write key=value.\n'],
   ];
   for (const [words, message] of cases) {

@@ -49,13 +49,12 @@ function covers(one: Exemption, finding: Finding, thing: Thing | undefined, now:
 }
 
 const few = <T>(...items: T[]) => fc.constantFrom(...items);
-/** Mostly null, which means any: an exemption that names everything covers next to nothing. */
-const maybe = <T>(arbitrary: fc.Arbitrary<T>) =>
-  fc.oneof({ weight: 5, arbitrary: fc.constant(null) }, { weight: 2, arbitrary });
+/** Parts that a scope names; the others are null. One that names them all would cover next to nothing. */
+const PARTS = ["policy_id", "rule_id", "key", "accounts", "regions", "types", "names", "arns", "tags"] as const;
 const some = <T>(...items: T[]) => fc.uniqueArray(few(...items), { minLength: 1, maxLength: 3 });
 /** Small alphabets, so that things meet; with the wildcards of SQL and its escape, which mean nothing here. */
-const name = few("a", "ab", "a_b", "axb", "a%", "a\\b", "poc-1", "Poc-1", "aa");
-const namePattern = few("a*", "*b", "a*b", "a_b", "a%", "a\\*", "poc-*", "*", "**a", "a", "\\", "_", "%");
+const name = few("ab", "a_b", "axb", "a%", "a\\b", "poc-1", "Poc-1");
+const namePattern = few("a*", "a*b", "a_b", "a%", "a\\*", "poc-*", "*o*-*", "**b", "a");
 const value = few("", "poc", "POC", "p_c", "p%", "x");
 const valuePattern = few("", "*", "poc", "p*", "p_c", "*c", "%", "p%");
 const account = few("111122223333", "444455556666");
@@ -90,26 +89,32 @@ const world = fc.record({
   ),
   decisions: fc.array(
     fc.record({
-      policy_id: maybe(few("p", "q", "z")),
-      rule_id: maybe(few("r", "s")),
-      key: maybe(few("Owner", "owner")),
-      accounts: maybe(some("111122223333", "444455556666", "777788889999")),
-      regions: maybe(some("us-east-1", "eu-west-1")),
-      types: maybe(some("campaign" as const, "filter" as const)),
-      names: maybe(fc.uniqueArray(namePattern, { minLength: 1, maxLength: 3 })),
-      arns: maybe(
-        fc.uniqueArray(fc.oneof(fc.nat({ max: 5 }), few("*campaign*", "*:111122223333:*", "arn:*a_b")), {
-          minLength: 1,
-          maxLength: 3,
-        }),
-      ),
-      tags: maybe(
-        fc.dictionary(few("Stage", "stage", "aws:cloudformation:stack-name"), valuePattern, {
-          minKeys: 1,
-          maxKeys: 2,
-          noNullPrototype: true,
-        }),
-      ),
+      named: fc.subarray([...PARTS], { minLength: 1, maxLength: 3 }),
+      policy_id: few("p", "q"),
+      rule_id: few("r", "s"),
+      key: few("Owner", "owner"),
+      accounts: some("111122223333", "444455556666", "777788889999"),
+      regions: some("us-east-1", "eu-west-1"),
+      types: some("campaign" as const, "filter" as const),
+      names: fc.uniqueArray(namePattern, { minLength: 1, maxLength: 2 }),
+      // Of findings that there are, by number, or patterns; or both.
+      arns: fc
+        .oneof(
+          { weight: 3, arbitrary: fc.uniqueArray(fc.nat({ max: 23 }), { minLength: 1, maxLength: 2 }) },
+          {
+            weight: 1,
+            arbitrary: fc.uniqueArray(few<number | string>(0, "*campaign*", "*:111122223333:*", "arn:*a_b*"), {
+              minLength: 1,
+              maxLength: 2,
+            }),
+          },
+        )
+        .map((items): (number | string)[] => items),
+      tags: fc.dictionary(few("Stage", "stage", "aws:cloudformation:stack-name"), valuePattern, {
+        minKeys: 1,
+        maxKeys: 2,
+        noNullPrototype: true,
+      }),
       begins_in: few(-3600, -3600, -3600, 3600),
       ends_in: few(7200, 7200, 7200, -60),
       revoked: few(false, false, false, true),
@@ -153,17 +158,14 @@ describeOnBoth("which exemptions cover which findings, on %s", (kind) => {
         const after = (seconds: number) => new Date(now.getTime() + seconds * 1000);
         const arnOf = (arn: number | string) =>
           typeof arn === "string" ? arn : (found[arn % Math.max(1, found.length)]?.arn ?? "arn:none");
-        const rows = decisions
-          .map(({ begins_in, ends_in, revoked, arns, ...scope }, index) => ({
-            scope: { ...scope, arns: arns && [...new Set(arns.map(arnOf))] },
-            id: `e${index}`,
-            starts_at: ends_in < 0 ? after(-3600) : after(begins_in),
-            expires_at: after(ends_in),
-            revoked_at: revoked ? now : null,
-            revoked_by: revoked ? "bob" : null,
-          }))
-          .filter(({ scope }) => Object.values(scope).some((part) => part !== null))
-          .map(({ scope, ...rest }) => ({ ...scope, ...rest }));
+        const rows = decisions.map(({ begins_in, ends_in, revoked, named, arns, ...scope }, index) => ({
+          ...only(named, { ...scope, arns: [...new Set(arns.map(arnOf))] }),
+          id: `e${index}`,
+          starts_at: ends_in < 0 ? after(-3600) : after(begins_in),
+          expires_at: after(ends_in),
+          revoked_at: revoked ? now : null,
+          revoked_by: revoked ? "bob" : null,
+        }));
         for (const row of rows) await seed.exemption(row);
 
         const expected = new Map(
@@ -212,7 +214,7 @@ describeOnBoth("which exemptions cover which findings, on %s", (kind) => {
           new Map(rows.map(({ id }) => [id, [...expected.values()].filter((by) => by.includes(id)).length])),
         );
       }),
-      { numRuns: kind === "postgres" ? 60 : 30 },
+      { numRuns: kind === "postgres" ? 100 : 40 },
     );
     // Neither nothing nor everything, or this has shown nothing.
     expect(covered / open).toBeGreaterThan(0.1);
@@ -228,6 +230,12 @@ describeOnBoth("which exemptions cover which findings, on %s", (kind) => {
     expect(row?.count).toBe(0);
   });
 });
+
+/** A scope that names these parts and no others. */
+function only<Scope extends Record<(typeof PARTS)[number], unknown>>(named: readonly string[], scope: Scope) {
+  const parts = Object.entries(scope).map(([part, value]) => [part, named.includes(part) ? value : null]);
+  return Object.fromEntries(parts) as { [Part in keyof Scope]: Scope[Part] | null };
+}
 
 /** What is said of every exemption and decides nothing. */
 const SAID = { source: "api" as const, reason: "", requested_by: "", approved_by: "", created_at: new Date(0) };
