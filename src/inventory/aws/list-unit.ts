@@ -3,6 +3,7 @@ import { toReadError } from "../call-error.ts";
 import { resourceFromSummary } from "../resource-from-summary.ts";
 import type { ReadError, Resource, Unit } from "../resource.ts";
 import { RESOURCE_TYPES, type ResourceType } from "../resource-types.ts";
+import { personalizeSdk } from "./sdk.ts";
 import type { TargetApi } from "./session.ts";
 
 /** Pages of this size are the most that every List operation of Personalize gives. */
@@ -105,7 +106,7 @@ export async function* listUnit(
 
 /** Sends a List command by the operation's name: the SDK's classes are called after the operations. */
 async function list(api: TargetApi, operation: string, input: ListInput, signal: AbortSignal): Promise<ListOutput> {
-  const sdk = await import("@aws-sdk/client-personalize");
+  const sdk = await personalizeSdk();
   // All List commands that take no required field have the form of this one.
   const Command = (sdk as unknown as Record<string, typeof sdk.ListDatasetGroupsCommand | undefined>)[
     `${operation}Command`
