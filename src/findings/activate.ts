@@ -58,10 +58,9 @@ export async function activateSet(
     await storeSet(transaction, set, now);
     await markActive(transaction, set.id, actor, now);
     const occasion = activation(set, actor, now);
-    for await (const batch of rejudged(transaction, set, occasion)) {
+    for await (const { known, batch } of rejudged(transaction, set, occasion)) {
       const changes = batch.flatMap(({ findings }) => findings);
-      const rows = batch.flatMap(({ resource }) => resource ?? []);
-      await writeChanges(transaction, rows, changes, occasion);
+      await writeChanges(transaction, known, batch, occasion);
       const closed = changes.filter(({ event }) => event === "resolved");
       await releaseHeld(
         transaction,
@@ -87,7 +86,7 @@ export async function previewActivation(
   let resources = 0;
   const active = await activeSet(database);
   const batches = active?.id === set.id ? [] : rejudged(database, set, activation(set, "", now));
-  for await (const batch of batches) {
+  for await (const { batch } of batches) {
     resources += batch.length;
     for (const { event, finding } of batch.flatMap(({ findings }) => findings)) {
       const field = event === "resolved" ? "closes" : event === "changed" ? "changes" : "opens";
@@ -105,14 +104,19 @@ export async function previewActivation(
 }
 
 /** Judges all live resources by a set, batch by batch in order of ARN, and says what that changes. */
-async function* rejudged(database: Database, set: PolicySet, occasion: Occasion): AsyncGenerator<Changes[]> {
+async function* rejudged(
+  database: Database,
+  set: PolicySet,
+  occasion: Occasion,
+): AsyncGenerator<{ readonly known: ReadonlyMap<string, Known>; readonly batch: readonly Changes[] }> {
   let last = "";
   for (;;) {
-    const batch = await loadLiveAfter(database, last, BATCH);
-    const end = batch.at(-1);
+    const live = await loadLiveAfter(database, last, BATCH);
+    const end = live.at(-1);
     if (end === undefined) return;
     last = end.resource.arn;
-    yield batch.map((known) => rejudge(known, set, occasion));
+    const known = new Map(live.map((one) => [one.resource.arn, one]));
+    yield { known, batch: live.map((one) => rejudge(one, set, occasion)) };
   }
 }
 
