@@ -127,7 +127,8 @@ CREATE TABLE "resources" (
 	"gone_at" timestamp with time zone,
 	"first_seen_at" timestamp with time zone NOT NULL,
 	"recorded_at" timestamp with time zone NOT NULL,
-	"recorded_scan_id" uuid
+	"recorded_scan_id" uuid,
+	"digest" text
 );
 --> statement-breakpoint
 CREATE TABLE "scan_units" (

@@ -12,7 +12,7 @@ import type { Judgement } from "./policy/verdict.ts";
 /** What an audit of one unit works with. */
 export type UnitAudit = {
   readonly database: Database;
-  readonly scan: { readonly id: string; readonly epoch: number };
+  readonly scan: { readonly id: string; readonly epoch: number; readonly epoch_before: number };
   readonly unit: Unit;
   /** The unit's listing and tag reading, already begun. */
   readonly reading: UnitReading;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Config } from "./config.ts";
 import { openDatabase } from "./db/open.ts";
 import { reasonOf } from "./db/reason.ts";
+import { renewStatistics } from "./db/statistics.ts";
 import { createApp } from "./http/app.ts";
 import { serveApp } from "./http/server.ts";
 import { type Aws, openAws } from "./inventory/aws/session.ts";
@@ -50,11 +51,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     if (sandbox) stops.push(() => sandbox.close());
 
     say(config.database_url ? "Opening the database." : `Opening the embedded database in ${folder}.`);
-    const { database, kind, close } = await openDatabase(
-      { url: config.database_url, folder, command: "tagwarden serve" },
-      now(),
-    );
-    stops.push(close);
+    const opened = await openDatabase({ url: config.database_url, folder, command: "tagwarden serve" }, now());
+    const { database, kind } = opened;
+    stops.push(opened.close);
     await ensureInstallation(database, options.sandbox === "none" ? "aws" : "sandbox", now());
 
     const aws = openAws(sandbox ? sandboxSettings(config, sandbox) : awsSettings(config));
@@ -77,6 +76,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       run: async (scan, set, signal) => {
         const state = await runScan({ database, aws, set, settings, now, signal }, scan);
         log.info({ scan_id: scan.id, state }, "scan ended");
+        await renewStatistics(opened);
         if (state === "cancelled") return;
         await autoRemediate({ database, aws, set, now, budgets: config.remediation, alone }, scan.id, signal);
       },

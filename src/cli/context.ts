@@ -7,6 +7,7 @@ import type { Aws } from "../inventory/aws/session.ts";
 import { log } from "../log.ts";
 import type { PolicySet } from "../policy/load.ts";
 import { ensureInstallation } from "../scan/installation.ts";
+import { skipWasmOptimizer } from "./quick-wasm.ts";
 
 /** What a command may ask for; each part is opened when first asked for, and closed at the end. */
 export type Context = {
@@ -67,6 +68,7 @@ export function dataFolder(config: Config, sandbox: boolean): string {
 }
 
 async function openFor(config: Config, sandbox: boolean, command: string, now: () => Date): Promise<OpenDatabase> {
+  if (config.database_url === null) skipWasmOptimizer();
   const location = { url: config.database_url, folder: dataFolder(config, sandbox), command: `tagwarden ${command}` };
   const opened = await openDatabase(location, now());
   try {

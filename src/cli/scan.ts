@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
 import { UsageError } from "../config.ts";
 import type { Database } from "../db/client.ts";
+import { renewStatistics } from "../db/statistics.ts";
 import type { ScanState } from "../inventory/schema.ts";
 import { SEVERITIES, type Severity } from "../policy/verdict.ts";
 import type { PolicySet } from "../policy/load.ts";
@@ -95,7 +96,8 @@ async function scan(context: Context, options: ScanOptions): Promise<number> {
     ? beginTarget(early, types, { database: stored, confirm_all, now, signal: reading.signal })
     : undefined;
   try {
-    const { database, kind } = await opening;
+    const opened = await opening;
+    const { database, kind } = opened;
     const { useExemptions } = await import("../scan/exemptions.ts");
     const about = { folder, actor: caller.arn };
     // What cannot be recorded is said before anything is done.
@@ -133,6 +135,7 @@ async function scan(context: Context, options: ScanOptions): Promise<number> {
       signal: reading.signal,
     };
     const state = await runScan(deps, row, begun).finally(progress.end);
+    await renewStatistics(opened);
     const { autoRemediate } = await import("../remediation/aws/auto.ts");
     const repair = { database, aws, set: active, now, budgets: config.remediation, alone: kind === "pglite" };
     const remediation = state === "cancelled" ? null : await autoRemediate(repair, row.id, signal);

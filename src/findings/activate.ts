@@ -6,7 +6,7 @@ import { releaseHeld } from "./db/held.ts";
 import { activation, judgedAnew, renamesOf } from "./db/judged-anew.ts";
 import { openByUnit, type UnitKey, unitKey } from "./db/known.ts";
 import { renameRules } from "./db/rename-rules.ts";
-import { writeChanges } from "./db/write-changes.ts";
+import { restoreDigests, writeChanges } from "./db/write-changes.ts";
 import { isMassClose, type MassCloseLimits } from "./mass-close.ts";
 
 /** What the activation of a set did. */
@@ -60,9 +60,11 @@ export async function activateSet(
     counts.renamed = await renameRules(transaction, renamesOf(set));
     await followNames(transaction, set.policies, actor);
     for await (const batch of judgedAnew(transaction, set, occasion)) {
-      const changes = batch.flatMap((one) => one.changes.findings);
-      const rows = batch.flatMap((one) => one.changes.resource ?? []);
-      await writeChanges(transaction, rows, changes, occasion);
+      const known = new Map(batch.map(({ stored }) => [stored.resource.arn, stored]));
+      const all = batch.map((one) => one.changes);
+      const changes = all.flatMap(({ findings }) => findings);
+      if (counts.renamed > 0) await restoreDigests(transaction, [...known.values()]);
+      await writeChanges(transaction, known, all, occasion);
       const closed = changes.filter(({ event }) => event === "resolved");
       await releaseHeld(
         transaction,

@@ -8,8 +8,8 @@ import { findingId } from "./identity.ts";
 import { repeatsTags, sameInstant, sameJson } from "./same.ts";
 import type { findings } from "./schema.ts";
 
-/** A stored resource. */
-export type ResourceRow = typeof resources.$inferSelect;
+/** A stored resource. Its digest follows from the rest, and is computed where rows are written. */
+export type ResourceRow = Omit<typeof resources.$inferSelect, "digest">;
 /** A stored finding. */
 export type FindingRow = typeof findings.$inferSelect;
 
@@ -335,7 +335,8 @@ function tagColumns(
   };
 }
 
-function standingColumns(
+/** How a resource stands by evidence of it; `stored` null: it was never recorded. */
+export function standingColumns(
   stored: ResourceRow | null,
   evidence: Evidence,
 ): Pick<ResourceRow, "reading_error" | "standing" | "unknown_reason"> {

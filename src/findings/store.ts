@@ -8,7 +8,7 @@ import { wantedForJudging } from "../policy/needs.ts";
 import type { Judgement } from "../policy/verdict.ts";
 import type { Tags } from "../tags/tags.ts";
 import { type HeldClosure, loadHeld, releaseHeld, storeHeld, unitsWithHeld } from "./db/held.ts";
-import { countLive, countOpen, liveArns, loadKnown } from "./db/known.ts";
+import { countLive, countOpen, liveArns, loadDigests, loadKnown } from "./db/known.ts";
 import {
   appliedEpoch,
   earlierListings,
@@ -22,6 +22,7 @@ import {
   type UnitCounts,
 } from "./db/units.ts";
 import { type ServiceReading, writeChanges, writeServiceReadings } from "./db/write-changes.ts";
+import { digestOfEvidence, isFoundAgain } from "./digest.ts";
 import {
   countedClosures,
   holdClosures,
@@ -45,6 +46,15 @@ import {
 /** A resource as observed and judged; `judgement` is null unless it was read. */
 export type JudgedObservation = { readonly observation: Observation; readonly judgement: Judgement | null };
 
+/** What a recorder has to know of its scan. */
+export type RecordedScan = {
+  readonly id: string;
+  readonly epoch: number;
+  readonly policy_set_id: string;
+  /** Epoch that was applied to the unit before anything stored of it was looked at; absent: nothing was yet. */
+  readonly epoch_before?: number;
+};
+
 /** What came of a unit in one scan: the counts of `scan_units`. `unchanged`: open before and after; `held`: open, and waiting to be closed. */
 export type UnitSummary = UnitCounts;
 
@@ -59,7 +69,7 @@ const BATCH = 1000;
  */
 export class UnitRecorder {
   readonly #database: Database;
-  readonly #scan: { readonly id: string; readonly epoch: number; readonly policy_set_id: string };
+  readonly #scan: RecordedScan;
   readonly #unit: Unit;
   readonly #limits: MassCloseLimits;
   readonly #now: () => Date;
@@ -82,7 +92,7 @@ export class UnitRecorder {
   /** `scan.epoch` decides between scans; `settings.mass_close` above which closures wait for confirmation. */
   constructor(
     database: Database,
-    scan: { readonly id: string; readonly epoch: number; readonly policy_set_id: string },
+    scan: RecordedScan,
     unit: Unit,
     settings: { readonly mass_close: MassCloseLimits },
     now: () => Date,
@@ -135,22 +145,31 @@ export class UnitRecorder {
     this.#pending = [];
     if (pending.length === 0) return;
     if (this.#held === null) {
-      this.#epochBefore = await appliedEpoch(this.#database, this.#unit);
+      this.#epochBefore = this.#scan.epoch_before ?? (await appliedEpoch(this.#database, this.#unit));
       this.#held = byArn(await loadHeld(this.#database, this.#unit));
     }
-    const known = await loadKnown(this.#database, pending.map(arnOf));
     const occasion = this.#occasion();
-    for (const item of pending) {
-      const { observation } = item;
+    const digests = await loadDigests(this.#database, pending.filter(lacksDigest).map(arnOf));
+    const { settled = [], open = [] } = Object.groupBy(pending, (item) =>
+      isSettled(item, digests.get(arnOf(item))) ? "settled" : "open",
+    );
+    for (const item of settled) this.#note(item, settledChanges(item), true);
+    const known = await loadKnown(this.#database, open.map(arnOf));
+    for (const item of open) {
       const one = known.get(arnOf(item)) ?? NEVER_SEEN;
-      if (one.resource !== null && one.resource.gone_at === null) this.#matched++;
-      const changes = changesOf(one, item, occasion);
-      if (changes.resource !== null || changes.findings.length > 0) this.#kept.push(item);
-      else this.#unchanged += changes.unchanged;
-      this.#contradicted.push(...contradictions(this.#held.get(arnOf(item)) ?? [], observation, changes));
-      if (observation.outcome === "read" && observation.confirmed && observation.reading.source === "service") {
-        this.#serviceReadings.push({ arn: arnOf(item), read_at: observation.reading.read_at });
-      }
+      this.#note(item, changesOf(one, item, occasion), one.resource !== null && one.resource.gone_at === null);
+    }
+  }
+
+  /** Keeps or counts what was seen of one resource, by what it would change. `live`: the resource is stored and not gone. */
+  #note(item: JudgedObservation, changes: Changes, live: boolean): void {
+    const { observation } = item;
+    if (live) this.#matched++;
+    if (changes.resource !== null || changes.findings.length > 0) this.#kept.push(item);
+    else this.#unchanged += changes.unchanged;
+    this.#contradicted.push(...contradictions(this.#held?.get(arnOf(item)) ?? [], observation, changes));
+    if (observation.outcome === "read" && observation.confirmed && observation.reading.source === "service") {
+      this.#serviceReadings.push({ arn: arnOf(item), read_at: observation.reading.read_at });
     }
   }
 
@@ -178,8 +197,7 @@ export class UnitRecorder {
       : { applied: withoutClosures(listed), held: [] };
 
     const changes = applied.flatMap(({ findings }) => findings);
-    const rows = applied.flatMap(({ resource }) => resource ?? []);
-    await writeChanges(transaction, rows, changes, occasion);
+    await writeChanges(transaction, new Map([...known, ...absent.known]), applied, occasion);
     await writeServiceReadings(transaction, this.#serviceReadings);
     const settled = changes.filter(({ event, finding }) => event === "resolved" && waiting.has(finding.id));
     await releaseHeld(transaction, [...this.#contradicted, ...settled.map(({ finding }) => finding.id)]);
@@ -197,15 +215,16 @@ export class UnitRecorder {
     if ((await countLive(transaction, this.#unit)) === this.#matched) return NO_ABSENCES;
     const arns = (await liveArns(transaction, this.#unit)).filter((arn) => !this.#seen.has(arn));
     if (arns.length === 0) return NO_ABSENCES;
-    const known = [...(await loadKnown(transaction, arns)).values()];
+    const absent = await loadKnown(transaction, arns);
+    const known = [...absent.values()];
     const earlier = await earlierListings(transaction, this.#scan.id, this.#unit);
     const usual = earlier.filter(({ state }) => state === "complete").map(({ resources }) => resources);
     const agreed = earlier[0] !== undefined && isListingDrop(earlier[0].resources, usual);
     if (isListingDrop(outcome.resources, usual) && !agreed) {
       const closures = known.flatMap((one) => reconcileGone(one, occasion).findings);
-      return { changes: [], held: closures, dropped: true };
+      return { changes: [], known: absent, held: closures, dropped: true };
     }
-    return { changes: known.map((one) => reconcileAbsence(one, occasion)), held: [], dropped: false };
+    return { changes: known.map((one) => reconcileAbsence(one, occasion)), known: absent, held: [], dropped: false };
   }
 
   async #guard(
@@ -244,8 +263,7 @@ export async function confirmHeld(database: Database, scan_id: string, actor: st
         confirmClosures(known.get(arn) ?? NEVER_SEEN, closures, occasion),
       );
       const changes = settled.flatMap(({ findings }) => findings);
-      const rows = settled.flatMap(({ resource }) => resource ?? []);
-      await writeChanges(transaction, rows, changes, occasion);
+      await writeChanges(transaction, known, settled, occasion);
       await releaseHeld(
         transaction,
         [...held, ...changes.map(({ finding }) => ({ finding_id: finding.id }))].map(({ finding_id }) => finding_id),
@@ -286,7 +304,8 @@ export async function resolveRepaired(
     const unit = (await loadKnown(transaction, [arn])).get(arn)?.resource;
     if (!unit) throw new Error(`${arn} was repaired, but is not in the inventory`);
     await lockUnit(transaction, { ...unit, partition: arn.split(":")[1] ?? "aws" });
-    const known = (await loadKnown(transaction, [arn])).get(arn) ?? NEVER_SEEN;
+    const stored = await loadKnown(transaction, [arn]);
+    const known = stored.get(arn) ?? NEVER_SEEN;
     const resource = known.resource ?? unit;
     const finding_ids = new Set(repair.finding_ids);
     const occasion: Occasion = { by: "repair", at: now, scan_id, actor, policy_set_id: set.id, finding_ids };
@@ -296,7 +315,7 @@ export async function resolveRepaired(
     const judgement = standing === "retired" ? null : judge(set, { resource, tags, now, around });
     const evidence = { resource, in_index: resource.in_index, reading, error: null, judgement, confirmed: true };
     const changes = reconcile(known, evidence, occasion);
-    await writeChanges(transaction, changes.resource ? [changes.resource] : [], changes.findings, occasion);
+    await writeChanges(transaction, stored, [changes], occasion);
     await writeServiceReadings(transaction, [{ arn, read_at }]);
     const ids = changes.findings.flatMap(({ event, finding }) => (event === "resolved" ? finding.id : []));
     await releaseHeld(transaction, ids);
@@ -306,12 +325,13 @@ export async function resolveRepaired(
 
 type Absences = {
   readonly changes: readonly Changes[];
+  readonly known: ReadonlyMap<string, Known>;
   /** What would close if the short listing were believed. */
   readonly held: readonly FindingChange[];
   readonly dropped: boolean;
 };
 
-const NO_ABSENCES: Absences = { changes: [], held: [], dropped: false };
+const NO_ABSENCES: Absences = { changes: [], known: new Map(), held: [], dropped: false };
 
 /** An outcome with so many readings missing: it closes nothing. */
 function shortOf(outcome: UnitOutcome, missing: number): UnitOutcome {
@@ -328,6 +348,24 @@ function arnOf({ observation }: JudgedObservation): string {
 function changesOf(known: Known, { observation, judgement }: JudgedObservation, occasion: Occasion): Changes {
   if (observation.outcome === "gone") return reconcileGone(known, occasion);
   return reconcile(known, evidenceOf(observation, judgement), occasion);
+}
+
+/** Whether a sight is of the very state whose digest is stored: then it changes nothing. `digest`: as stored now. */
+function isSettled({ observation, judgement }: JudgedObservation, digest: string | undefined): boolean {
+  if (observation.outcome !== "read") return false;
+  const evidence = evidenceOf(observation, judgement);
+  if (observation.stored_digest !== undefined) return isFoundAgain(observation.stored_digest, evidence);
+  return digest !== undefined && digestOfEvidence(evidence) === digest;
+}
+
+/** Whether the sight comes without the digest of what was stored. */
+function lacksDigest({ observation }: JudgedObservation): boolean {
+  return observation.outcome === "read" && observation.stored_digest === undefined;
+}
+
+/** What `reconcile` says of a settled sight: each violation is an open finding, and stays as it is. */
+function settledChanges({ judgement }: JudgedObservation): Changes {
+  return { resource: null, findings: [], unchanged: judgement?.violations.length ?? 0 };
 }
 
 /** Which of the closures that wait for this resource no longer hold: it is there after all, or still in violation. */

@@ -72,7 +72,13 @@ export type Observation = {
   /** CloudFormation stack that the index names where the service was asked: a mark that any source shows counts. */
   readonly stack?: string;
 } & (
-  | { readonly outcome: "read"; readonly reading: Reading; readonly confirmed: boolean }
+  | {
+      readonly outcome: "read";
+      readonly reading: Reading;
+      readonly confirmed: boolean;
+      /** Set where all of this, but for the source and the time, is stored already: the digest of the stored state. */
+      readonly stored_digest?: string;
+    }
   | { readonly outcome: "gone" }
   | { readonly outcome: "unknown"; readonly error: ReadError }
 );

@@ -153,6 +153,11 @@ export const resources = pgTable(
     first_seen_at: instant().notNull(),
     recorded_at: instant().notNull(),
     recorded_scan_id: uuid(),
+    /**
+     * Of this row's content and of the resource's open findings (findings/digest.ts), so that a scan that sees the same need not
+     * load them; null: compare in full.
+     */
+    digest: text(),
   },
   (table) => [index("resources_by_unit").on(table.account_id, table.region, table.type)],
 );

@@ -1,7 +1,7 @@
-import { eq, sql } from "drizzle-orm";
+import { and, eq, isNotNull, sql } from "drizzle-orm";
 import type { Database } from "../db/client.ts";
 import { tagsFrom, type Tags } from "../tags/tags.ts";
-import type { ReadError, ReadingSource, StoredReading } from "./resource.ts";
+import type { ReadError, ReadingSource, StoredReading, Unit } from "./resource.ts";
 import { resources, service_readings } from "./schema.ts";
 
 type Readings = Map<string, StoredReading>;
@@ -11,6 +11,30 @@ type Waiting = {
   readonly reject: (error: unknown) => void;
 };
 type Queue = { waiting: Waiting[]; running: boolean };
+
+/** The most digests that are held of one unit, some 5 MB. Resources beyond are compared without them, which only takes longer. */
+const MOST_DIGESTS = 20_000;
+
+/** Digests of the stored states of a unit's resources (`resources.digest`), by ARN. */
+export async function storedDigests(database: Database, unit: Unit): Promise<Map<string, string>> {
+  const rows = database
+    .select({ arn: resources.arn, digest: resources.digest })
+    .from(resources)
+    .where(
+      and(
+        eq(resources.account_id, unit.account_id),
+        eq(resources.region, unit.region),
+        eq(resources.type, unit.type),
+        isNotNull(resources.digest),
+      ),
+    )
+    .limit(MOST_DIGESTS)
+    .as("rows");
+  const [reply] = await database
+    .select({ digests: sql<string | null>`json_object_agg(${rows.arn}, ${rows.digest})::text` })
+    .from(rows);
+  return new Map(Object.entries(JSON.parse(reply?.digests ?? "{}") as Record<string, string>));
+}
 
 /** The most ARNs of one query. */
 const BATCH = 2000;

@@ -47,7 +47,10 @@ export type Compliance = {
 
 /** Compliance of a scope as of now. */
 export async function compliance(database: Database, scope: Scope = {}): Promise<Compliance> {
-  const [row] = await database.select(resourceCounts).from(counted).where(inScope(counted, scope));
+  const [row] = await database
+    .select(resourceCounts)
+    .from(counted)
+    .where(and(inScope(counted, scope), sql`${counted.what} <> 'finding'`));
   return withUnstartedUnits(database, scope, { ...zero, ...row });
 }
 

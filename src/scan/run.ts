@@ -3,13 +3,14 @@ import type { Database } from "../db/client.ts";
 import { reasonOf } from "../db/reason.ts";
 import { rejudgeUnknown } from "../findings/db/rejudge.ts";
 import { openMissing } from "../findings/db/open-missing.ts";
+import { appliedEpochs } from "../findings/db/units.ts";
 import { UnitRecorder, type UnitSummary } from "../findings/store.ts";
 import type { Aws, TargetApi } from "../inventory/aws/session.ts";
 import { readUnit, type UnitReading } from "../inventory/aws/read-unit.ts";
 import { typesAbove } from "../inventory/lineage.ts";
 import type { ReadError, Target, Unit, UnitOutcome } from "../inventory/resource.ts";
 import type { ResourceType } from "../inventory/resource-types.ts";
-import { storedReadings } from "../inventory/store.ts";
+import { storedDigests, storedReadings } from "../inventory/store.ts";
 import { log } from "../log.ts";
 import type { PolicySet } from "../policy/load.ts";
 import { activeSet } from "../policy/store.ts";
@@ -23,7 +24,7 @@ import {
   type Scan,
   type ScanEnd,
   startScan,
-  startUnit,
+  startUnits,
   unitStates,
   unitsOf,
 } from "./store.ts";
@@ -73,7 +74,9 @@ export function beginTarget(
   const { database, confirm_all, now, signal } = options;
   const stored = async (arns: string[]) => storedReadings(await database, arns);
   const readings = types.map((type) => {
-    const reading = readUnit(api, type, { stored, confirm_all, now, ...(signal && { signal }) });
+    let loading: Promise<ReadonlyMap<string, string>> | undefined;
+    const digests = () => (loading ??= database.then((opened) => storedDigests(opened, { ...api.target, type })));
+    const reading = readUnit(api, type, { stored, digests, confirm_all, now, ...(signal && { signal }) });
     return [type, reading] as const;
   });
   return { target: api.target, readings: new Map(readings) };
@@ -134,6 +137,8 @@ async function scanTarget(
 ): Promise<void> {
   const { database, aws, set, settings, now, signal } = deps;
   const targetUnits = unitsOf({ targets: [target], types: scan.types });
+  // Before anything stored is looked at, so that an older scan that ends later is noticed. What began earlier was alone.
+  const epochs = await appliedEpochs(database, target);
   let readings = begun?.readings;
   if (readings === undefined) {
     let api: TargetApi;
@@ -147,17 +152,20 @@ async function scanTarget(
     const options = { database: Promise.resolve(database), confirm_all: scan.confirm_all, now };
     readings = beginTarget(api, scan.types, signal ? { ...options, signal } : options).readings;
   }
+  await startUnits(database, scan.id, target, now());
   const ended = new Map(scan.types.map((type) => [type, Promise.withResolvers<void>()]));
   // All at once; when one fails the others end first, because nothing may be written after the scan's end.
   await forEachLimited(targetUnits, targetUnits.length, async (unit) => {
     const reading = readings.get(unit.type);
     if (reading === undefined) throw new Error(`no reading was begun for ${unit.type}`);
     try {
-      await startUnit(database, scan.id, unit, now());
       // What is judged by the resources above it waits until their tags are recorded.
       const above = set.needs.lineage.has(unit.type) ? typesAbove(unit.type) : [];
       await Promise.all(above.flatMap((type) => ended.get(type)?.promise ?? []));
-      const summary = await auditUnit({ database, scan, unit, reading, set, settings, now, ...(signal && { signal }) });
+      const { id, epoch } = scan;
+      const part = { id, epoch, epoch_before: epochs.get(unit.type) ?? 0 };
+      const audit = { database, scan: part, unit, reading, set, settings, now, ...(signal && { signal }) };
+      const summary = await auditUnit(audit);
       const outcome = reading.outcome();
       for (const warning of outcome.warnings) warnings.add(warning);
       if (summary.state === "held") warnings.add(heldWarning(scan, unit, summary.held));

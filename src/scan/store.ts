@@ -119,19 +119,13 @@ export async function beatScan(
     .where(and(eq(scans.id, scan_id), notEnded));
 }
 
-/** Marks a unit as begun. */
-export async function startUnit(database: Database, scan_id: string, unit: Unit, now: Date): Promise<void> {
+/** Marks the units of a target as begun. */
+export async function startUnits(database: Database, scan_id: string, target: Target, now: Date): Promise<void> {
+  const { account_id, region } = target;
   await database
     .update(scan_units)
     .set({ state: "running", started_at: now })
-    .where(
-      and(
-        eq(scan_units.scan_id, scan_id),
-        eq(scan_units.account_id, unit.account_id),
-        eq(scan_units.region, unit.region),
-        eq(scan_units.type, unit.type),
-      ),
-    );
+    .where(and(eq(scan_units.scan_id, scan_id), eq(scan_units.account_id, account_id), eq(scan_units.region, region)));
 }
 
 /** How a scan ended. */

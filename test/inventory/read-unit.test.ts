@@ -10,6 +10,8 @@ import {
   type SandboxOptions,
   startSandbox,
 } from "../../src/sandbox/server.ts";
+import { readingDigest } from "../../src/inventory/reading-digest.ts";
+import { stackOf } from "../../src/tags/stack.ts";
 import { FAST } from "./scripted-aws.ts";
 
 const HOUR = 3_600_000;
@@ -182,6 +184,112 @@ describe("reading a whole target", () => {
     await open();
     const stored = () => Promise.reject(new Error("connection lost"));
     const reading = readUnit(api, "filter", { stored, confirm_all: false, now: () => new Date() });
+    await expect(async () => {
+      for await (const _ of reading.observations);
+    }).rejects.toThrow("connection lost");
+  });
+});
+
+describe("with the digests of what is stored", () => {
+  /** What a database would hold of these readings: their digests, and what was found on the resources, which no reader looks at. */
+  const digestsOf = (reads: Read[]) =>
+    new Map(
+      reads.flatMap(({ observations }) =>
+        observations.flatMap((one) => {
+          if (one.outcome !== "read") return [];
+          const { resource, in_index, reading } = one;
+          const seen = { ...resource, in_index, tags: reading.tags, stack: stackOf(reading.tags) };
+          return [[resource.arn, `${readingDigest(seen)}found`] as const];
+        }),
+      ),
+    );
+
+  /** Reads everything again, and says which stored readings were loaded. */
+  async function readAgain(first: Read[], options: { confirm_all?: boolean } = {}) {
+    const remembered = remember(first);
+    const loaded: string[] = [];
+    const reads = await Promise.all(
+      RESOURCE_TYPE_NAMES.map(async (type) => {
+        const reading = readUnit(api, type, {
+          stored: async (arns) => {
+            loaded.push(...arns);
+            return remembered;
+          },
+          digests: async () => digestsOf(first),
+          confirm_all: false,
+          now: () => new Date(),
+          ...options,
+        });
+        const observations: Observation[] = [];
+        for await (const page of reading.observations) observations.push(...page);
+        return { observations, outcome: reading.outcome() };
+      }),
+    );
+    return { reads, loaded };
+  }
+
+  const content = (reads: Read[]) =>
+    [...byArn(reads).values()]
+      .map((one) =>
+        one.outcome === "read"
+          ? { arn: one.resource.arn, in_index: one.in_index, tags: pairs(Object.entries(one.reading.tags)) }
+          : one,
+      )
+      .toSorted((a, b) => JSON.stringify(a).localeCompare(JSON.stringify(b)));
+
+  test("only what the index does not show is loaded, and what is read is the same as without", async () => {
+    await open({ resources: 1000, never_tagged_share: 0.03 });
+    const first = await readAll();
+    const unknown = [...byArn(first).values()].filter((one) => !one.in_index).map((one) => one.resource.arn);
+    sandbox.calls.reset();
+    const { reads, loaded } = await readAgain(first);
+    expect(loaded.toSorted()).toEqual(unknown.toSorted());
+    expect(count("ListTagsForResource")).toBe(0);
+    expectTruth(reads);
+    expect(content(reads)).toEqual(content(await readAll({ stored: remember(first) })));
+    for (const one of byArn(reads).values()) {
+      const again = one.outcome === "read" ? one.stored_digest : null;
+      expect(again).toBe(one.in_index ? digestsOf(first).get(one.resource.arn) : undefined);
+    }
+  });
+
+  test("what changed in the list or in its tags is looked at, and changed tags are asked of the service", async () => {
+    await open();
+    const first = await readAll();
+    const [tagged, listed] = [...sandbox.resources({ type: "filter" })].filter(
+      (one) => one.tags.size > 0 && one.created_at.getTime() < Date.now() - DAY,
+    );
+    sandbox.setTags(tagged!.arn, { Owner: "new@example.com" });
+    sandbox.calls.reset();
+    // It is stored as it was while it was being created.
+    const creating = (one: Observation): Observation =>
+      one.resource.arn === listed!.arn ? { ...one, resource: { ...one.resource, status: "CREATE PENDING" } } : one;
+    const stored = first.map(({ observations, outcome }) => ({ observations: observations.map(creating), outcome }));
+    const { reads, loaded } = await readAgain(stored);
+    expect(loaded).toEqual(expect.arrayContaining([tagged!.arn, listed!.arn]));
+    expect(byArn(reads).get(tagged!.arn)).toMatchObject({ confirmed: true, reading: { source: "service" } });
+    expect(byArn(reads).get(listed!.arn)).toMatchObject({ outcome: "read", confirmed: false });
+    for (const { arn } of [tagged!, listed!]) expect(byArn(reads).get(arn)).not.toHaveProperty("stored_digest");
+    expect(count("ListTagsForResource")).toBe(1);
+  });
+
+  test("with everything to be confirmed they say nothing", async () => {
+    await open();
+    const first = await readAll();
+    sandbox.calls.reset();
+    const { reads, loaded } = await readAgain(first, { confirm_all: true });
+    expect(loaded.length).toBe(byArn(reads).size);
+    expect(count("ListTagsForResource")).toBe(byArn(reads).size);
+  });
+
+  test("a database that fails to give them ends the reading with its error", async () => {
+    await open();
+    const reading = readUnit(api, "filter", {
+      stored: async () => new Map(),
+      digests: () => Promise.reject(new Error("connection lost")),
+      confirm_all: false,
+      now: () => new Date(),
+    });
     await expect(async () => {
       for await (const _ of reading.observations);
     }).rejects.toThrow("connection lost");

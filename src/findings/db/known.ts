@@ -20,6 +20,16 @@ export async function loadKnown(database: Database, arns: readonly string[]): Pr
   );
 }
 
+/** Digests of resources, by ARN, where there is one: see `digestOfState`. */
+export async function loadDigests(database: Database, arns: readonly string[]): Promise<Map<string, string>> {
+  if (arns.length === 0) return new Map();
+  const [packed] = await database
+    .select({ digests: sql<string | null>`json_object_agg(${resources.arn}, ${resources.digest})::text` })
+    .from(resources)
+    .where(sql`${resources.arn} = any(${textArray(arns)}) and ${resources.digest} is not null`);
+  return new Map(Object.entries(JSON.parse(packed?.digests ?? "{}") as Record<string, string>));
+}
+
 /** The next live resources in order of ARN, with their findings. Empty: there are no more. */
 export async function loadLiveAfter(
   database: Database,

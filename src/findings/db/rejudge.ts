@@ -7,7 +7,7 @@ import { judge } from "../../policy/judge.ts";
 import type { PolicySet } from "../../policy/load.ts";
 import { wantedForJudging } from "../../policy/needs.ts";
 import { withoutClosures } from "../mass-close.ts";
-import { type Changes, type FindingChange, type Occasion, reconcile } from "../reconcile.ts";
+import { type Changes, type FindingChange, type Known, type Occasion, reconcile } from "../reconcile.ts";
 import { isUnit, lockPolicySet, lockUnit } from "./units.ts";
 import { loadKnown } from "./known.ts";
 import { writeChanges } from "./write-changes.ts";
@@ -38,13 +38,16 @@ export async function rejudgeUnknown(
       const end = arns.at(-1);
       if (end === undefined) return known_now;
       last = end;
-      const batch = await rejudged(transaction, arns, set, unit, occasion);
-      const applied = withoutClosures(batch);
-      const changes = applied.flatMap(({ findings }) => findings);
-      const rows = applied.flatMap(({ resource }) => resource ?? []);
-      await writeChanges(transaction, rows, changes, occasion);
-      await countInUnit(transaction, id, unit, changes);
-      known_now += rows.filter((row) => row.standing !== "unknown").length;
+      const known = await loadKnown(transaction, arns);
+      const applied = withoutClosures(await rejudged(transaction, [...known.values()], set, unit, occasion));
+      await writeChanges(transaction, known, applied, occasion);
+      await countInUnit(
+        transaction,
+        id,
+        unit,
+        applied.flatMap(({ findings }) => findings),
+      );
+      known_now += applied.filter(({ resource }) => resource !== null && resource.standing !== "unknown").length;
     }
   });
 }
@@ -70,12 +73,11 @@ async function unknownAfter(database: Database, unit: Unit, arn: string): Promis
 
 async function rejudged(
   transaction: Database,
-  arns: readonly string[],
+  known: readonly Known[],
   set: PolicySet,
   unit: Unit,
   occasion: Occasion,
 ): Promise<Changes[]> {
-  const known = [...(await loadKnown(transaction, arns)).values()];
   const rows = known.flatMap(({ resource }) => resource ?? []);
   const surroundings = await loadSurroundings(transaction, rows, wantedForJudging(set.needs, unit.type));
   return known.map((one) => {

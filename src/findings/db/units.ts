@@ -1,7 +1,8 @@
 import { and, desc, eq, gt, inArray, lt, ne, type SQL, sql } from "drizzle-orm";
 import { union } from "drizzle-orm/pg-core";
 import type { Database } from "../../db/client.ts";
-import type { Unit, UnitOutcome } from "../../inventory/resource.ts";
+import type { Target, Unit, UnitOutcome } from "../../inventory/resource.ts";
+import type { ResourceType } from "../../inventory/resource-types.ts";
 import { resources, scan_units, scans, type ScanUnitState, units } from "../../inventory/schema.ts";
 import { policy_sets } from "../../policy/schema.ts";
 import { findings } from "../schema.ts";
@@ -52,8 +53,17 @@ export async function lockUnit(
 
 /** Epoch of the newest scan that was applied to a unit; 0: none was. */
 export async function appliedEpoch(database: Database, unit: Unit): Promise<number> {
-  const [row] = await database.select({ epoch: units.applied_epoch }).from(units).where(isUnit(units, unit));
-  return row?.epoch ?? 0;
+  return (await appliedEpochs(database, unit)).get(unit.type) ?? 0;
+}
+
+/** Epochs of the newest scans that were applied to the units of a target, by type; a unit that no scan ended in may be absent. */
+export async function appliedEpochs(database: Database, target: Target): Promise<Map<ResourceType, number>> {
+  const { account_id, region } = target;
+  const rows = await database
+    .select({ type: units.type, epoch: units.applied_epoch })
+    .from(units)
+    .where(and(eq(units.account_id, account_id), eq(units.region, region)));
+  return new Map(rows.map(({ type, epoch }) => [type, epoch]));
 }
 
 /** ARNs in a unit that scans between two epochs, both excluded, wrote something about. */

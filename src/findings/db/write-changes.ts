@@ -1,7 +1,8 @@
 import { sql } from "drizzle-orm";
 import type { Database } from "../../db/client.ts";
 import { resources, service_readings } from "../../inventory/schema.ts";
-import type { FindingChange, Occasion, ResourceRow } from "../reconcile.ts";
+import { digestOfState } from "../digest.ts";
+import type { Changes, FindingChange, Known, Occasion, ResourceRow } from "../reconcile.ts";
 import { finding_events, findings } from "../schema.ts";
 import { insertRows, orReplace } from "./insert-rows.ts";
 
@@ -9,17 +10,24 @@ import { insertRows, orReplace } from "./insert-rows.ts";
 export type ServiceReading = typeof service_readings.$inferInsert;
 
 /**
- * Writes resources by ARN, findings by identity, and an event for each change of a finding. The caller holds the transaction,
- * and the lock on the units that the rows belong to; with the fixed order two writers never wait for each other in a ring.
+ * Writes resources by ARN, findings by identity, and an event for each change of a finding; and the digest of each state that
+ * results. Nothing else writes resources or findings, so that no digest is of another state than the one beside it. `all`: at
+ * most one for each resource; `known`: what they are the changes of, by ARN.
+ *
+ * The caller holds the transaction, and the lock on the units that the rows belong to; with the fixed order two writers never
+ * wait for each other in a ring.
  */
 export async function writeChanges(
   database: Database,
-  rows: readonly ResourceRow[],
-  changes: readonly FindingChange[],
+  known: ReadonlyMap<string, Known>,
+  all: readonly Changes[],
   occasion: Occasion,
 ): Promise<void> {
+  const rows = all.flatMap((changes) =>
+    changes.resource === null ? [] : { ...changes.resource, digest: digestAfter(known, changes) },
+  );
   await insertRows(database, resources, rows.toSorted(byText("arn")), orReplace(resources, resources.arn));
-  const ordered = changes.toSorted((a, b) => compare(a.finding.id, b.finding.id));
+  const ordered = all.flatMap(({ findings }) => findings).toSorted((a, b) => compare(a.finding.id, b.finding.id));
   await insertRows(
     database,
     findings,
@@ -30,6 +38,46 @@ export async function writeChanges(
     database,
     finding_events,
     ordered.map((change) => eventOf(change, occasion)),
+  );
+  const others = all.flatMap((changes) => {
+    const [change] = changes.findings;
+    return changes.resource !== null || !change ? [] : { arn: change.finding.arn, digest: digestAfter(known, changes) };
+  });
+  await writeDigests(database, others.toSorted(byText("arn")));
+}
+
+/** Digest of what is stored of a resource once changes to it were written. */
+function digestAfter(known: ReadonlyMap<string, Known>, { resource, findings }: Changes): string | null {
+  const arn = resource?.arn ?? findings[0]?.finding.arn ?? "";
+  const before = known.get(arn);
+  const row = resource ?? before?.resource ?? null;
+  if (row === null) return null;
+  const after = new Map(before?.findings.map((finding) => [finding.id, finding]));
+  for (const { finding } of findings) after.set(finding.id, finding);
+  return digestOfState(row, [...after.values()]);
+}
+
+/** Writes the digests of resources whose findings have other names than before, and say the same. */
+export async function restoreDigests(
+  database: Database,
+  known: readonly (Known & { readonly resource: ResourceRow })[],
+): Promise<void> {
+  const rows = known.map(({ resource, findings }) => ({
+    arn: resource.arn,
+    digest: digestOfState(resource, findings),
+  }));
+  await writeDigests(database, rows.toSorted(byText("arn")));
+}
+
+/** Writes digests where they are others than before. */
+async function writeDigests(
+  database: Database,
+  rows: readonly { readonly arn: string; readonly digest: string | null }[],
+): Promise<void> {
+  if (rows.length === 0) return;
+  const given = sql`jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as given(arn text, digest text)`;
+  await database.execute(
+    sql`update ${resources} set digest = given.digest from ${given} where ${resources.arn} = given.arn and ${resources.digest} is distinct from given.digest`,
   );
 }
 

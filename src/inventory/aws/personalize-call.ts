@@ -1,3 +1,4 @@
+import { personalizeSdk } from "./sdk.ts";
 import type { ApiKind, TargetApi } from "./session.ts";
 
 /** What an operation answers, as the SDK parsed it. No member is certain to be there. */
@@ -11,7 +12,7 @@ export async function callPersonalize(
   input: Readonly<Record<string, unknown>>,
   signal: AbortSignal,
 ): Promise<PersonalizeReply> {
-  const sdk = await import("@aws-sdk/client-personalize");
+  const sdk = await personalizeSdk();
   // All commands have the form of this one, which takes no required field.
   const Command = (sdk as unknown as Record<string, typeof sdk.ListDatasetGroupsCommand | undefined>)[
     `${operation}Command`

@@ -2,6 +2,7 @@ import { tagsFrom, type Tags } from "../../tags/tags.ts";
 import { errorName, toReadError } from "../call-error.ts";
 import type { ReadError } from "../resource.ts";
 import { pause } from "./pause.ts";
+import { personalizeSdk, taggingSdk } from "./sdk.ts";
 import type { TargetApi } from "./session.ts";
 
 /** What the service said of one resource's tags. `gone`: there is no such resource. `unknown`: no answer, which is not "no tags". */
@@ -22,7 +23,7 @@ export async function readServiceTags(
   signal?: AbortSignal,
   now: () => Date = () => new Date(),
 ): Promise<ServiceAnswer> {
-  const { ListTagsForResourceCommand } = await import("@aws-sdk/client-personalize");
+  const { ListTagsForResourceCommand } = await personalizeSdk();
   let read_at = now();
   const ask = (abortSignal: AbortSignal) => {
     read_at = now();
@@ -62,7 +63,7 @@ export async function readIndexTags(
   arns: readonly string[],
   signal?: AbortSignal,
 ): Promise<Map<string, Tags>> {
-  const { GetResourcesCommand } = await import("@aws-sdk/client-resource-groups-tagging-api");
+  const { GetResourcesCommand } = await taggingSdk();
   // With a list of ARNs the index refuses every other parameter, the page size too.
   const command = new GetResourcesCommand({ ResourceARNList: [...arns] });
   const reply = await api.call(

@@ -1,5 +1,6 @@
 import { toReadError, errorKind } from "../call-error.ts";
 import { decideReading, type IndexAnswer } from "../decide-reading.ts";
+import { isDigestOf } from "../reading-digest.ts";
 import type { Observation, ReadError, Resource, StoredReading, UnitOutcome } from "../resource.ts";
 import type { ResourceType } from "../resource-types.ts";
 import { stackOf } from "../../tags/stack.ts";
@@ -11,8 +12,10 @@ import type { TargetApi } from "./session.ts";
 
 /** What a reading is compared with, and how much it trusts the tag index. */
 export type ReadUnitOptions = {
-  /** What the database holds of these resources; asked once a page, at most 100 at a time. */
+  /** What the database holds of these resources; asked once a page at most, at most 100 at a time. */
   readonly stored: (arns: string[]) => Promise<Map<string, StoredReading>>;
+  /** Digests of the stored states, by ARN: what the index shows and they confirm need not be loaded. Absent: there are none. */
+  readonly digests?: () => Promise<ReadonlyMap<string, string>>;
   /** Every resource's tags are asked of the service, whatever the index says. */
   readonly confirm_all: boolean;
   readonly now: () => Date;
@@ -77,11 +80,21 @@ async function readPage(
   const arns = page.map(({ arn }) => arn);
   // A reading is as old as its question: a repair that is recorded while the answers are on their way is newer.
   const now = options.now();
-  const [stored, index] = await Promise.all([options.stored(arns), askIndex(api, arns, options.now, signal, tally)]);
+  const [digests, index] = await Promise.all([
+    options.confirm_all ? null : options.digests?.(),
+    askIndex(api, arns, options.now, signal, tally),
+  ]);
   const observations: Observation[] = [];
-  const asked: Promise<void>[] = [];
+  const others: { position: number; resource: Resource }[] = [];
   for (const [position, resource] of page.entries()) {
-    const before = stored.get(resource.arn);
+    const again = observeAgain(resource, digests?.get(resource.arn), answerFor(resource, index), now);
+    if (again) observations[position] = again;
+    else others.push({ position, resource });
+  }
+  const stored = others.length === 0 ? null : await options.stored(others.map(({ resource }) => resource.arn));
+  const asked: Promise<void>[] = [];
+  for (const { position, resource } of others) {
+    const before = stored?.get(resource.arn);
     const answer = answerFor(resource, index);
     const observation = observe(resource, before, answer, options.confirm_all, now);
     if (observation) {
@@ -105,6 +118,23 @@ async function readPage(
   }
   tally.resources += page.length;
   return observations;
+}
+
+/**
+ * The observation of a resource that is listed, and shown by the index, as it is stored: then the index is to be believed, whatever
+ * else is stored. Null: what is stored has to be looked at.
+ */
+function observeAgain(
+  resource: Resource,
+  digest: string | undefined,
+  index: IndexAnswer,
+  now: Date,
+): Observation | null {
+  if (digest === undefined || index.answer !== "tags") return null;
+  const { tags } = index;
+  if (!isDigestOf(digest, { ...resource, in_index: true, tags, stack: stackOf(tags) })) return null;
+  const reading = { tags, source: "index", read_at: now } as const;
+  return { resource, in_index: true, outcome: "read", reading, confirmed: false, stored_digest: digest };
 }
 
 /** The observation that the readings at hand allow; null: the service has to be asked. */

@@ -7,6 +7,7 @@ import { CallCounts } from "./call-counts.ts";
 import { type AwsCredentials, rememberCredentials, type RememberedCredentials } from "./credentials.ts";
 import { Gate, type GateSettings } from "./gate.ts";
 import { type OrganizationsApi, organizationsApi } from "./organizations.ts";
+import { personalizeSdk, taggingSdk } from "./sdk.ts";
 
 /** How AWS is reached. What is absent is taken from where the AWS SDK takes it: environment, shared files, metadata services. */
 export type AwsSettings = {
@@ -95,8 +96,8 @@ export function openAws(settings: AwsSettings): Aws {
 
   const sdk = once(async () => {
     const [personalize, tagging, sts, { NodeHttpHandler }] = await Promise.all([
-      import("@aws-sdk/client-personalize"),
-      import("@aws-sdk/client-resource-groups-tagging-api"),
+      personalizeSdk(),
+      taggingSdk(),
       import("@aws-sdk/client-sts"),
       import("@smithy/node-http-handler"),
     ]);

@@ -1,3 +1,4 @@
+import { personalizeSdk } from "../../inventory/aws/sdk.ts";
 import type { TargetApi } from "../../inventory/aws/session.ts";
 import { errorKind, toReadError } from "../../inventory/call-error.ts";
 import type { ReadError } from "../../inventory/resource.ts";
@@ -18,7 +19,7 @@ export async function writeTags(
   write: Write,
   between: () => Promise<void>,
 ): Promise<WriteOutcome> {
-  const { TagResourceCommand, UntagResourceCommand } = await import("@aws-sdk/client-personalize");
+  const { TagResourceCommand, UntagResourceCommand } = await personalizeSdk();
   const tag = async () => {
     const tags = write.tag.map(({ key, value }) => ({ tagKey: key, tagValue: value }));
     const command = new TagResourceCommand({ resourceArn: arn, tags });

@@ -27,22 +27,36 @@ export async function policiesOf(database: Database, set_id: string | null): Pro
 
 /** Every rule with an open finding in a scope, exempt ones counted apart. */
 export async function rulesOf(database: Database, scope: Scope): Promise<RuleCounts[]> {
-  const rows = await database
+  // First by resource, to count those: cheaper than `count(distinct)`, which sorts all findings.
+  const found = database
     .select({
       policy_id: v1_findings.policy_id,
       rule_id: v1_findings.rule_id,
       kind: v1_findings.kind,
-      title: sql<string | null>`max(${v1_findings.policy_title})`,
-      rank: sql<number>`max(${v1_findings.severity_rank})`,
-      open: sql<number>`(count(*) filter (where ${v1_findings.effective_status} = 'open'))::integer`,
-      exempt: sql<number>`(count(*) filter (where ${v1_findings.effective_status} = 'exempt'))::integer`,
-      // A resource has one finding for a rule and a key; only `forbidden` has several keys, and is then a kind of its own rule.
-      resources: sql<number>`(count(distinct ${v1_findings.arn}) filter (where ${v1_findings.effective_status} = 'open'))::integer`,
+      title: sql<string | null>`max(${v1_findings.policy_title})`.as("title"),
+      rank: sql<number>`max(${v1_findings.severity_rank})`.as("rank"),
+      open: sql<number>`count(*) filter (where ${v1_findings.effective_status} = 'open')`.as("open"),
+      exempt: sql<number>`count(*) filter (where ${v1_findings.effective_status} = 'exempt')`.as("exempt"),
     })
     .from(v1_findings)
     .where(and(inScope(v1_findings, scope), sql`${v1_findings.state} = 'open'`))
-    .groupBy(v1_findings.policy_id, v1_findings.rule_id, v1_findings.kind)
-    .orderBy(asc(v1_findings.policy_id), asc(v1_findings.rule_id), asc(v1_findings.kind));
+    .groupBy(v1_findings.policy_id, v1_findings.rule_id, v1_findings.kind, v1_findings.arn)
+    .as("found");
+  const rows = await database
+    .select({
+      policy_id: found.policy_id,
+      rule_id: found.rule_id,
+      kind: found.kind,
+      title: sql<string | null>`max(${found.title})`,
+      rank: sql<number>`max(${found.rank})`,
+      open: sql<number>`sum(${found.open})::integer`,
+      exempt: sql<number>`sum(${found.exempt})::integer`,
+      // A resource has one finding for a rule and a key; only `forbidden` has several keys, and is then a kind of its own rule.
+      resources: sql<number>`(count(*) filter (where ${found.open} > 0))::integer`,
+    })
+    .from(found)
+    .groupBy(found.policy_id, found.rule_id, found.kind)
+    .orderBy(asc(found.policy_id), asc(found.rule_id), asc(found.kind));
   const ranks = new Map<string, number>();
   const rules = new Map<string, RuleCounts & { kinds: Partial<Record<FindingKind, number>> }>();
   for (const { kind, rank, open, exempt, resources, ...row } of rows) {
@@ -78,7 +92,7 @@ export async function placesOf(
       places_total: sql<number>`(count(*) over ())::integer`,
     })
     .from(counted)
-    .where(inScope(counted, scope))
+    .where(and(inScope(counted, scope), sql`${counted.what} = 'resource'`))
     .groupBy(counted.account_id, counted.region, counted.type)
     .having(sql`${noncompliant} > 0`)
     .orderBy(desc(noncompliant), asc(counted.account_id), asc(counted.region), asc(counted.type))

@@ -93,6 +93,7 @@ export const counted = reporting
     effective_status: text().$type<EffectiveStatus>(),
     unit_incomplete: boolean(),
     unit_never_read: boolean(),
+    what: text().$type<"resource" | "finding" | "unit">().notNull(),
   })
   .existing();
 
