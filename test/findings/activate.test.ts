@@ -4,6 +4,8 @@ import type { Database, OpenDatabase } from "../../src/db/client.ts";
 import { exemptionHistory } from "../../src/exemptions/store.ts";
 import { activateSet, previewActivation } from "../../src/findings/activate.ts";
 import { covered_findings } from "../../src/findings/db/covered.ts";
+import { loadKnown } from "../../src/findings/db/known.ts";
+import { digestOfState } from "../../src/findings/digest.ts";
 import { findingId } from "../../src/findings/identity.ts";
 import { findings, held_closures } from "../../src/findings/schema.ts";
 import { resources } from "../../src/inventory/schema.ts";
@@ -247,6 +249,15 @@ describeOnBoth("on %s", (kind) => {
       const before = await snapshot(database);
       await scan(database, world, { at: after(2), set: RENAMED });
       expect(await snapshot(database)).toBe(before);
+    });
+
+    test("and is as quick as ever: it recognizes them without loading them", async () => {
+      await activateSet(database, SET, "me", START);
+      await scan(database, [read(web, { Owner: "a", Env: "qa" })]);
+      await activateSet(database, RENAMED, "me", after(1));
+      const { resource, findings: found } = (await loadKnown(database, [web.arn])).get(web.arn)!;
+      const [row] = await database.select({ digest: resources.digest }).from(resources);
+      expect(row!.digest).toBe(digestOfState(resource!, found));
     });
 
     test("a preview does not take them for closed and opened", async () => {
