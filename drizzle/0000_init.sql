@@ -195,6 +195,19 @@ CREATE TABLE "units" (
 	CONSTRAINT "units_account_id_region_type_pk" PRIMARY KEY("account_id","region","type")
 );
 --> statement-breakpoint
+CREATE TABLE "policy_activations" (
+	"id" bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "policy_activations_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"policy_set_id" text NOT NULL,
+	"at" timestamp with time zone NOT NULL,
+	"actor" text NOT NULL,
+	"resources" integer NOT NULL,
+	"renamed" integer NOT NULL,
+	"opened" integer NOT NULL,
+	"reopened" integer NOT NULL,
+	"changed" integer NOT NULL,
+	"resolved" integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "policy_rules" (
 	"policy_set_id" text NOT NULL,
 	"policy_id" text NOT NULL,
@@ -210,6 +223,7 @@ CREATE TABLE "policy_rules" (
 --> statement-breakpoint
 CREATE TABLE "policy_sets" (
 	"id" text PRIMARY KEY NOT NULL,
+	"version" integer GENERATED ALWAYS AS IDENTITY (sequence name "policy_sets_version_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 2147483647 START WITH 1 CACHE 1),
 	"created_at" timestamp with time zone NOT NULL,
 	"files" jsonb NOT NULL,
 	"active" boolean NOT NULL,
@@ -280,6 +294,7 @@ CREATE INDEX "resources_by_unit" ON "resources" USING btree ("account_id","regio
 CREATE INDEX "scan_units_by_unit" ON "scan_units" USING btree ("account_id","region","type","finished_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "scans_one_per_slot" ON "scans" USING btree ("schedule_id","slot");--> statement-breakpoint
 CREATE INDEX "scans_by_created_at" ON "scans" USING btree ("created_at");--> statement-breakpoint
+CREATE UNIQUE INDEX "policy_sets_by_version" ON "policy_sets" USING btree ("version");--> statement-breakpoint
 CREATE UNIQUE INDEX "policy_sets_one_active" ON "policy_sets" USING btree ("active") WHERE "policy_sets"."active";--> statement-breakpoint
 CREATE INDEX "plan_actions_by_arn" ON "plan_actions" USING btree ("arn");--> statement-breakpoint
 CREATE INDEX "plans_by_created_at" ON "plans" USING btree ("created_at");--> statement-breakpoint

@@ -150,7 +150,7 @@ SELECT
   (SELECT max(e.expires_at) FROM exemptions e WHERE e.id = ANY (f.exemption_ids)) AS exempt_until, f.exemption_ids,
   f.resolution, f.opened_at, f.opened_cause, f.first_opened_at, f.resolved_at, f.reopen_count,
   floor(extract(epoch FROM coalesce(f.resolved_at, now()) - f.opened_at))::integer AS age_seconds,
-  f.policy_set_id, f.last_scan_id
+  f.policy_set_id, f.last_scan_id, (SELECT s.version FROM policy_sets s WHERE s.id = f.policy_set_id) AS policy_version
 FROM reporting.covered_findings f
 LEFT JOIN reporting.shown_resources r ON r.arn = f.arn
 LEFT JOIN policy_rules w ON w.policy_set_id = f.policy_set_id AND w.policy_id = f.policy_id AND w.rule_id = f.rule_id
@@ -320,7 +320,8 @@ SELECT s.id, s.state, s.trigger, s.requested_by, s.schedule_id, s.slot, s.confir
   s.created_at, s.started_at, s.finished_at, s.heartbeat_at,
   extract(epoch FROM s.finished_at - s.started_at)::double precision AS duration_seconds,
   s.targets, s.types, s.warnings, s.api_calls, s.error,
-  u.units, u.units_ended, u.units_complete, u.resources, u.unread, u.opened, u.reopened, u.changed, u.resolved, u.unchanged, u.held
+  u.units, u.units_ended, u.units_complete, u.resources, u.unread, u.opened, u.reopened, u.changed, u.resolved, u.unchanged, u.held,
+  (SELECT p.version FROM policy_sets p WHERE p.id = s.policy_set_id) AS policy_version
 FROM scans s
 CROSS JOIN LATERAL (
   SELECT count(*)::integer AS units,
@@ -363,14 +364,26 @@ SELECT e.id, e.at, e.event, e.cause, e.finding_id, f.account_id, f.region, f.typ
         THEN '***' ELSE t.value END), '{}'::jsonb)
       FROM jsonb_each_text(e.detail -> 'observed') AS t))
     ELSE e.detail END AS detail,
-  e.source, e.policy_set_id, e.scan_id, e.actor
+  e.source, e.policy_set_id, e.scan_id, e.actor,
+  (SELECT s.version FROM policy_sets s WHERE s.id = e.policy_set_id) AS policy_version
 FROM finding_events e
 LEFT JOIN findings f ON f.id = e.finding_id
 LEFT JOIN policy_rules w ON w.policy_set_id = e.policy_set_id AND w.policy_id = f.policy_id AND w.rule_id = f.rule_id
 LEFT JOIN policy_rules a ON a.policy_set_id = (SELECT s.id FROM policy_sets s WHERE s.active) AND a.policy_id = f.policy_id AND a.rule_id = f.rule_id;
 --> statement-breakpoint
 
+CREATE VIEW reporting.v1_policy_activations AS
+SELECT a.id, s.version, a.policy_set_id, s.active AND a.id = (SELECT max(id) FROM policy_activations) AS active, a.at, a.actor,
+  a.resources, a.renamed, a.opened, a.reopened, a.changed, a.resolved
+FROM policy_activations a
+JOIN policy_sets s ON s.id = a.policy_set_id;
+--> statement-breakpoint
+
 DO $$ BEGIN
+  COMMENT ON VIEW reporting.v1_policy_activations IS 'Each time that a set of policies became the active one, and what that changed.';
+  COMMENT ON COLUMN reporting.v1_policy_activations.version IS 'Version of the set';
+  COMMENT ON COLUMN reporting.v1_policy_activations.active IS 'It is the one by which resources are judged now';
+  COMMENT ON COLUMN reporting.v1_findings.policy_version IS 'Version of that set';
   COMMENT ON VIEW reporting.v1_resources IS 'Live resources of the current inventory, one row each, with their compliance.';
   COMMENT ON COLUMN reporting.v1_resources.arn IS 'Amazon Resource Name';
   COMMENT ON COLUMN reporting.v1_resources.account_id IS 'Twelve digits, text';

@@ -23,14 +23,21 @@ export function previewCommand(): Command {
     .addHelpText("after", HELP)
     .action((folder: string | undefined, options: { json?: boolean }) =>
       withContext("policies preview", async (context) => {
-        const [{ preview }, { activeSet, compareSets }, { describeDifference }, { loadExemptions }, { previewText }] =
-          await Promise.all([
-            import("../reports/db/preview.ts"),
-            import("../policy/store.ts"),
-            import("../scan/policies.ts"),
-            import("../exemptions/load.ts"),
-            import("./preview-text.ts"),
-          ]);
+        const [
+          { preview },
+          { activeSet },
+          { compareSets },
+          { describeDifference },
+          { loadExemptions },
+          { previewText },
+        ] = await Promise.all([
+          import("../reports/db/preview.ts"),
+          import("../policy/store.ts"),
+          import("../policy/compare.ts"),
+          import("../scan/policies.ts"),
+          import("../exemptions/load.ts"),
+          import("./preview-text.ts"),
+        ]);
         const given = folder ?? context.config.policies;
         const set = await loadPolicies(given);
         const { entries } = await loadExemptions(given, { policies: set.policies, now: context.now() });

@@ -19,6 +19,7 @@ import { policiesFolder } from "./policies-folder.ts";
 import { policiesImport } from "./policies-import.ts";
 import { previewCommand } from "./policies-preview.ts";
 import { testCommand } from "./policies-test.ts";
+import { diffCommand, versionsCommand } from "./policies-versions.ts";
 import { table } from "./table.ts";
 
 /** `tagwarden policies`: what policy files say, before anything is judged by them. A subcommand is a function and a line here. */
@@ -32,6 +33,8 @@ export function policiesCommand(): Command {
     .addCommand(explainCommand())
     .addCommand(previewCommand())
     .addCommand(activateCommand())
+    .addCommand(versionsCommand())
+    .addCommand(diffCommand())
     .addCommand(policiesImport(new Command("import")))
     .addCommand(policiesExport(new Command("export")))
     .addCommand(schemaCommand());
@@ -124,13 +127,15 @@ Examples:
       withContext("policies activate", async (context) => {
         const [
           { previewActivation },
-          { activeSet, compareSets },
+          { activeSet },
+          { compareSets },
           { describeDifference, describePreview, useSet },
           { loadExemptions },
           { useExemptions },
         ] = await Promise.all([
           import("../findings/activate.ts"),
           import("../policy/store.ts"),
+          import("../policy/compare.ts"),
           import("../scan/policies.ts"),
           import("../exemptions/load.ts"),
           import("../scan/exemptions.ts"),

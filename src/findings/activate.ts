@@ -1,7 +1,7 @@
 import type { Database } from "../db/client.ts";
 import { followNames } from "../exemptions/store.ts";
 import type { PolicySet } from "../policy/load.ts";
-import { activeSet, lockPolicySets, markActive, storeSet } from "../policy/store.ts";
+import { activeSet, lockPolicySets, markActive, recordActivation, storeSet } from "../policy/store.ts";
 import { releaseHeld } from "./db/held.ts";
 import { activation, judgedAnew, renamesOf } from "./db/judged-anew.ts";
 import { openByUnit, type UnitKey, unitKey } from "./db/known.ts";
@@ -73,6 +73,7 @@ export async function activateSet(
       counts.resources += batch.length;
       for (const { event } of changes) counts[event]++;
     }
+    await recordActivation(transaction, { policy_set_id: set.id, at: now, actor, ...counts });
     return { policy_set_id: set.id, activated: true, ...counts };
   });
 }

@@ -63,6 +63,7 @@ export const Finding = z
     resolved_at: instant().nullable(),
     reopen_count: whole(),
     last_scan_id: z.uuid().nullable(),
+    policy_version: z.int().nullable().openapi({ description: "Version of the set of policies that says so" }),
   })
   .openapi("Finding");
 
@@ -78,6 +79,7 @@ export const FindingEvent = z
     detail: Detail,
     source: z.enum(["index", "service"]).nullable(),
     policy_set_id: z.string(),
+    policy_version: z.int().nullable(),
     scan_id: z.uuid().nullable(),
     actor: z.string().nullable(),
   })
@@ -125,6 +127,7 @@ export const Scan = z
     schedule_id: z.string().nullable(),
     confirm_all: z.boolean(),
     policy_set_id: z.string().nullable(),
+    policy_version: z.int().nullable(),
     created_at: instant(),
     started_at: instant().nullable(),
     finished_at: instant().nullable(),
@@ -209,6 +212,7 @@ export const Compliance = z
     as_of: instant().nullable().openapi({ description: "When a unit was last listed to its end; null: none ever was" }),
     oldest_listed_at: instant().nullable().openapi({ description: "The unit that was listed longest ago" }),
     policy_set_id: z.string().nullable(),
+    policy_version: z.int().nullable(),
     incomplete: z
       .array(IncompleteUnit)
       .openapi({ description: "At most 100 of the units that are incomplete or were never read" }),

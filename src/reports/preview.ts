@@ -4,7 +4,7 @@ import type { Standing } from "../inventory/schema.ts";
 export type Compliance = "compliant" | "noncompliant" | "exempt" | "unknown" | "not_applicable";
 
 /** Something by the active set and by the set that is looked at. */
-export type Shift<Value> = { readonly before: Value; readonly after: Value };
+type Shift<Value> = { readonly before: Value; readonly after: Value };
 
 /** How many findings would open (again), change and close. */
 type FindingCounts = { opens: number; changes: number; closes: number };

@@ -428,6 +428,7 @@ export async function changesSince(database: Database, since: { at: Date } | { s
 /** What the numbers rest on: the active set of policies and how fresh the units are. */
 export type Basis = {
   policy_set_id: string | null;
+  policy_version: number | null;
   /** The oldest and the newest instant at which a unit was last listed to its end. */
   oldest_listed_at: Date | null;
   newest_listed_at: Date | null;
@@ -436,7 +437,10 @@ export type Basis = {
 /** What compliance of a scope rests on. */
 export async function basis(database: Database, scope: Scope = {}): Promise<Basis> {
   const [[active], [fresh]] = await Promise.all([
-    database.select({ id: policy_sets.id }).from(policy_sets).where(eq(policy_sets.active, true)),
+    database
+      .select({ id: policy_sets.id, version: policy_sets.version })
+      .from(policy_sets)
+      .where(eq(policy_sets.active, true)),
     database
       .select({
         oldest_listed_at: sql`min(${v1_units.listed_at})`.mapWith(v1_units.listed_at),
@@ -447,6 +451,7 @@ export async function basis(database: Database, scope: Scope = {}): Promise<Basi
   ]);
   return {
     policy_set_id: active?.id ?? null,
+    policy_version: active?.version ?? null,
     oldest_listed_at: fresh?.oldest_listed_at ?? null,
     newest_listed_at: fresh?.newest_listed_at ?? null,
   };

@@ -2,7 +2,8 @@ import { UsageError } from "../config.ts";
 import type { Database } from "../db/client.ts";
 import { activateSet, type ActivationPreview, previewActivation } from "../findings/activate.ts";
 import { compilePolicies, type PolicySet } from "../policy/load.ts";
-import { activeSet, compareSets } from "../policy/store.ts";
+import { compareSets } from "../policy/compare.ts";
+import { activeSet } from "../policy/store.ts";
 
 /** How an activation is to be treated that would close more findings at once than the mass-close guard allows. */
 type Guard = { readonly share: number; readonly count: number };

@@ -11,7 +11,8 @@ import { findings, held_closures } from "../../src/findings/schema.ts";
 import { resources } from "../../src/inventory/schema.ts";
 import { compilePolicies } from "../../src/policy/load.ts";
 import { policy_rules, policy_sets } from "../../src/policy/schema.ts";
-import { activeSet, compareSets } from "../../src/policy/store.ts";
+import { compareSets } from "../../src/policy/compare.ts";
+import { activeSet } from "../../src/policy/store.ts";
 import { describeOnBoth, emptyTables, openTestDatabase } from "../support/database.ts";
 import { exemptNow } from "../support/exemptions.ts";
 import {

@@ -35,7 +35,7 @@ export function complianceRoutes({ database }: HttpDeps) {
       }),
       async (c) => {
         const scope = c.req.valid("query");
-        const [counts, { policy_set_id, newest_listed_at, oldest_listed_at }] = await Promise.all([
+        const [counts, { policy_set_id, policy_version, newest_listed_at, oldest_listed_at }] = await Promise.all([
           compliance(database, scope),
           basis(database, scope),
         ]);
@@ -45,7 +45,10 @@ export function complianceRoutes({ database }: HttpDeps) {
           .slice(0, INCOMPLETE_SHOWN)
           .map((unit) => publish(IncompleteUnit, unit));
         const as_of = newest_listed_at;
-        return c.json(publish(Compliance, { ...counts, as_of, oldest_listed_at, policy_set_id, incomplete }), 200);
+        return c.json(
+          publish(Compliance, { ...counts, as_of, oldest_listed_at, policy_set_id, policy_version, incomplete }),
+          200,
+        );
       },
     )
     .openapi(

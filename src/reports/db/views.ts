@@ -50,6 +50,7 @@ export const v1_findings = reporting
     age_seconds: integer().notNull(),
     policy_set_id: text().notNull(),
     last_scan_id: uuid(),
+    policy_version: integer(),
   })
   .existing();
 
@@ -142,6 +143,7 @@ export const v1_scans = reporting
     slot: instant(),
     confirm_all: boolean().notNull(),
     policy_set_id: text(),
+    policy_version: integer(),
     created_at: instant().notNull(),
     started_at: instant(),
     finished_at: instant(),
@@ -219,5 +221,6 @@ export const v1_finding_events = reporting
     policy_set_id: text().notNull(),
     scan_id: uuid(),
     actor: text(),
+    policy_version: integer(),
   })
   .existing();
