@@ -5,6 +5,7 @@ import { parseCases } from "../../src/policy/cases.ts";
 import { compileCondition } from "../../src/policy/condition.ts";
 import { fieldsOf, VARIABLES } from "../../src/policy/condition-environment.ts";
 import { factsOf } from "../../src/policy/facts.ts";
+import { importConfigRule, importTagPolicies } from "../../src/policy/import-policy.ts";
 import { lintPolicies } from "../../src/policy/lint.ts";
 import { compilePolicies } from "../../src/policy/load.ts";
 import { parseFile } from "../../src/policy/parse.ts";
@@ -67,6 +68,27 @@ describe("docs/cookbook.md and docs/coming-from.md", () => {
 
   test.each(examplesOf(blocksOf(readDocument("cookbook.md"))))("each rule of $id is shown both ways", (example) => {
     expect(failuresOf(example).shown).toBe(true);
+  });
+});
+
+describe("docs/coming-from.md", () => {
+  const blocks = blocksOf(readDocument("coming-from.md"));
+  const theirs = (name: string) => blocks.find((block) => block.name === name)?.text ?? "";
+
+  test("shows the same in the words of each of the others", () => {
+    const names = blocks.map(({ name }) => name).filter((name) => !["policy", "cases"].includes(name));
+    expect(names).toEqual(["custodian", "tag-policy", "config-rule", "flowpipe"]);
+    expect(parseFile(theirs("custodian")).problems).toEqual([]);
+  });
+
+  test("the documents of AWS can be imported as they stand", () => {
+    const source = (name: string) => ({ name, target: name, text: theirs(name) });
+    const tagPolicy = importTagPolicies([source("tag-policy")], { id: "p", require: "everywhere", source: [] });
+    const configRule = importConfigRule(source("config-rule"), { id: "p", source: [] });
+    for (const { policy, problems } of [tagPolicy, configRule]) {
+      expect(problems).toEqual([]);
+      expect(problemsOf(policy ?? "")).toEqual([]);
+    }
   });
 });
 
