@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
 import { parseCases } from "../../src/policy/cases.ts";
 import { compileCondition } from "../../src/policy/condition.ts";
 import { fieldsOf, VARIABLES } from "../../src/policy/condition-environment.ts";
@@ -9,7 +10,7 @@ import { importConfigRule, importTagPolicies } from "../../src/policy/import-pol
 import { lintPolicies } from "../../src/policy/lint.ts";
 import { compilePolicies } from "../../src/policy/load.ts";
 import { parseFile } from "../../src/policy/parse.ts";
-import { policyJsonSchema } from "../../src/policy/policy.ts";
+import { KeyRule, Policy, policyJsonSchema } from "../../src/policy/policy.ts";
 import { SubjectFields, SubjectFile, toSubject } from "../../src/policy/subject-file.ts";
 import { FINDING_KINDS } from "../../src/policy/verdict.ts";
 import { runCases } from "../../src/remediation/run-cases.ts";
@@ -151,6 +152,20 @@ describe("what docs/policies.md says", () => {
     expect(facts.filter((fact) => !new RegExp(`\`[^\`\n]*${fact.replace(".", "\\.")}\\b`).test(POLICIES))).toEqual([]);
   });
 
+  test.each([
+    ["| field                 |", Policy],
+    ["| field         | default", KeyRule],
+  ])("of defaults is what is filled in: %s", (head, form) => {
+    const table = tableAfter(POLICIES.slice(POLICIES.indexOf(head)), head);
+    const said = table.map(([field = "", fallback = ""]) => [field.replaceAll("`", ""), fallback.replaceAll("`", "")]);
+    const { properties = {} } = z.toJSONSchema(form, { io: "input" }) as { properties?: Record<string, Property> };
+    const filled = Object.entries(properties).flatMap(([field, { default: value }]) =>
+      value === undefined || typeof value === "object" || field === "severity" ? [] : [[field, String(value)]],
+    );
+    expect(filled.length).toBeGreaterThan(0);
+    expect(said).toEqual(expect.arrayContaining(filled));
+  });
+
   test("names every field of a policy and of a case, and every kind of finding", () => {
     const fields = [...propertiesOf(policyJsonSchema()), ...Object.keys(SubjectFields), "expect", "changes"];
     expect(fields.length).toBeGreaterThan(50);
@@ -158,6 +173,8 @@ describe("what docs/policies.md says", () => {
     expect([...new Set([...fields, ...FINDING_KINDS])].filter((word) => !named(word))).toEqual([]);
   });
 });
+
+type Property = { readonly default?: unknown };
 
 /** The names of all properties below a JSON Schema. */
 function propertiesOf(schema: unknown): string[] {
