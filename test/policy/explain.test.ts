@@ -43,14 +43,14 @@ describe("an explanation of a resource", () => {
     ]);
   });
 
-  test.each([
+  test.each<[Tags, string]>([
     [{ ManagedBy: "cdk" }, "policy p says that it is managed elsewhere ('ManagedBy' in tags)"],
     [
       { "aws:cloudformation:stack-name": "shop" },
       "CloudFormation stack shop manages it: change the tags in its template",
     ],
   ])("says that a repair would be blocked, and why: %j", (tags, why) => {
-    const lines = explained(policy([RULE], [`managed: "'ManagedBy' in tags"`]), tags as Tags);
+    const lines = explained(policy([RULE], [`managed: "'ManagedBy' in tags"`]), tags);
     expect(lines).toContain("  fix       write K=dev");
     expect(lines.find((line) => line.startsWith("  blocked"))).toContain(why);
   });
