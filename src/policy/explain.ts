@@ -5,6 +5,7 @@ import { aliasesSeen, type CompiledPolicy, type CompiledRule, scopeMatchers } fr
 import { fixFor, type Fix } from "./fix.ts";
 import { appliesTo, isBeingDeleted, verdictOf } from "./judge.ts";
 import type { PolicySet } from "./load.ts";
+import { obstacleOf } from "./obstacle.ts";
 import type { Subject } from "./subject.ts";
 import type { FindingKind, Violation } from "./verdict.ts";
 
@@ -18,6 +19,8 @@ export type ExplainedViolation = {
   readonly message: string;
   readonly near_miss: NearMiss | null;
   readonly fix: Fix;
+  /** Why a change would not be made; null: it would, or there is none. A stack that was seen only in the past is not looked at. */
+  readonly blocked: string | null;
 };
 
 /** What one rule made of a subject, and why. */
@@ -81,13 +84,17 @@ function explainRule(set: PolicySet, rule: CompiledRule, subject: Subject, outsi
   if (unknown !== null) return { ...common, verdict: "unknown", why: unknown, violations: [] };
   const [first] = violations;
   if (!first) return { ...common, verdict: "pass", why: whyPass(rule, subject.tags), violations: [] };
-  const explained = violations.map((violation) => ({
-    key: violation.key,
-    kind: violation.kind,
-    message: violation.detail.message,
-    near_miss: nearMissOf(rule, violation, subject.tags),
-    fix: fixFor(set, violation, subject),
-  }));
+  const explained = violations.map((violation) => {
+    const fix = fixFor(set, violation, subject);
+    return {
+      key: violation.key,
+      kind: violation.kind,
+      message: violation.detail.message,
+      near_miss: nearMissOf(rule, violation, subject.tags),
+      fix,
+      blocked: fix.kind === "change" ? obstacleOf(set, subject, null, [policy_id]) : null,
+    };
+  });
   return { ...common, verdict: "violation", why: first.detail.message, violations: explained };
 }
 

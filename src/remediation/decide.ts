@@ -1,11 +1,12 @@
 import type { Resource } from "../inventory/resource.ts";
 import type { PolicySet } from "../policy/load.ts";
 import { judge } from "../policy/judge.ts";
+import { obstacleOf } from "../policy/obstacle.ts";
 import type { Surroundings } from "../inventory/surroundings.ts";
 import { tagValue, type Tags } from "../tags/tags.ts";
 import { fits, remainingChanges, sameChanges, valueOrNull, withChanges, withoutChanges } from "./change-tags.ts";
 import { isSame } from "./merge-fixes.ts";
-import { type Action, obstacleOf, type PlanMode, planResource } from "./plan.ts";
+import { type Action, type PlanMode, planResource } from "./plan.ts";
 import type { ActionState, TagChange } from "./schema.ts";
 
 /** What the database says, right before an action, about its resource and the findings behind it. */

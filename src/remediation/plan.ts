@@ -3,12 +3,10 @@ import type { Resource } from "../inventory/resource.ts";
 import { RESOURCE_TYPE_NAMES } from "../inventory/resource-types.ts";
 import type { Surroundings } from "../inventory/surroundings.ts";
 import type { ReadFrom } from "../policy/derive.ts";
-import { managedBy } from "../policy/fix.ts";
 import type { PolicySet } from "../policy/load.ts";
-import type { Subject } from "../policy/subject.ts";
+import { obstacleOf } from "../policy/obstacle.ts";
 import { hashTags } from "../tags/hash-tags.ts";
 import { isReserved } from "../tags/limits.ts";
-import { stackOf } from "../tags/stack.ts";
 import type { Tags } from "../tags/tags.ts";
 import { countUserTags, fits, valueOrNull, withChanges } from "./change-tags.ts";
 import { type Candidate, candidatesOf, dropDependent, dropDisputed, dropLosing, dropRefused } from "./merge-fixes.ts";
@@ -134,25 +132,6 @@ export function planHash(actions: readonly Action[]): string {
     hash.update(`${JSON.stringify(canonical)}\n`);
   }
   return hash.digest("hex");
-}
-
-/**
- * Why a resource may not be changed whatever the rules say; null: it may. `seen_stack`: the stack that was ever seen to manage
- * it; `policy_ids`: the policies that ask for the change, which may say by themselves what is managed elsewhere.
- */
-export function obstacleOf(
-  set: PolicySet,
-  subject: Subject,
-  seen_stack: string | null,
-  policy_ids: readonly string[],
-): string | null {
-  const stack = seen_stack ?? stackOf(subject.tags);
-  if (stack !== null) {
-    return `CloudFormation stack ${stack} manages it: change the tags in its template, and mind that this may replace the resource`;
-  }
-  const { status } = subject.resource;
-  if (status.toUpperCase().startsWith("DELETE")) return `it is being deleted (${status})`;
-  return managedBy(set, policy_ids, subject);
 }
 
 /** Drops fixes that add keys, last first, until at most 50 user tags would remain. */

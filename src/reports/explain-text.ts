@@ -52,7 +52,10 @@ function formatRule(rule: ExplainedRule, options: TextOptions): string[] {
   return [head, ...rows.flatMap(([name, text]) => formatRow(name, text, options))];
 }
 
-function rowsOf({ near_miss, fix, key }: ExplainedViolation, { isSensitive }: TextOptions): [string, string][] {
+function rowsOf(
+  { near_miss, fix, blocked, key }: ExplainedViolation,
+  { isSensitive }: TextOptions,
+): [string, string][] {
   const rows: [string, string][] = [];
   if (near_miss !== null) {
     const hidden = near_miss.of === "value" && isSensitive(key);
@@ -66,6 +69,7 @@ function rowsOf({ near_miss, fix, key }: ExplainedViolation, { isSensitive }: Te
     const from = after === null || fix.from === null ? "" : ` (from ${fix.from})`;
     rows.push(["fix", after === null ? `remove ${changed}` : `write ${changed}=${value}${from}`]);
   }
+  if (blocked !== null) rows.push(["blocked", blocked]);
   return rows;
 }
 

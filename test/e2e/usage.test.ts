@@ -98,9 +98,9 @@ test.each<[string, string, RegExp]>([
   ["broken YAML", "rules: [", /p.yaml:\d+:\d+: /],
   ["a reserved key", POLICY.replace("key: Owner", "key: 'aws:owner'"), /p.yaml:5:\d+: .*aws:/s],
   [
-    "a condition, which this version does not have yet",
-    POLICY.replace("required: true", "required: \"tags.A == 'b'\""),
-    /p.yaml:5:\d+: .*not .*yet/s,
+    "a condition that looks at what is not there",
+    POLICY.replace("required: true", "required: \"tag.A == 'b'\""),
+    /p.yaml:5:\d+: .*`tag` is not known here\. Did you mean `tags`\?/s,
   ],
 ])("a policy with %s: exit code 2, with file, line and column", async (_, text, message) => {
   const cwd = await workFolder({ "p.yaml": text });

@@ -81,13 +81,12 @@ test("every link between documents leads somewhere", () => {
   expect(broken).toEqual([]);
 });
 
-/** The commands with their subcommands, from the files that define them. */
+/** The commands with their subcommands, from the files that define them: `policies.ts`, and `policies-test.ts` beside it. */
 const commands = new Map(
   globSync("src/cli/*.ts").map((path) => {
     const name = path.replace(/.*\/(.*)\.ts$/, "$1");
-    const defined = [...readFileSync(path, "utf8").matchAll(/(?:\.command|new Command)\(\s*"([a-z]+)/g)].map(
-      (m) => m[1] ?? "",
-    );
+    const text = [path, ...globSync(`src/cli/${name}-*.ts`)].map((file) => readFileSync(file, "utf8")).join("\n");
+    const defined = [...text.matchAll(/(?:\.command|new Command)\(\s*"([a-z]+)/g)].map((m) => m[1] ?? "");
     return [name, defined.includes(name) ? defined.filter((one) => one !== name) : null] as const;
   }),
 );
