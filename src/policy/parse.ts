@@ -45,18 +45,14 @@ export function parseFile(text: string, noun = "policy"): ParsedFile {
   if (Buffer.byteLength(text) > MAX_FILE_BYTES) {
     return failed([{ line: 0, column: 0, message: `is larger than ${MAX_FILE_BYTES / 1024} KiB` }]);
   }
-  const counter = new LineCounter();
-  const positionOf = (offset: number): Position => {
-    const { line, col } = counter.linePos(offset);
-    return { line: Math.max(1, line), column: Math.max(1, col) };
-  };
+  const positionOf = positionsIn(text);
   const control = /[^\P{Cc}\t\n\r]/u.exec(text);
   if (control) {
     const before = text.slice(0, control.index).split("\n");
     const position = { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
     return failed([{ ...position, message: `a control character, which no ${noun} needs` }]);
   }
-  const documents = parseAllDocuments(text, { lineCounter: counter, prettyErrors: false, uniqueKeys: false });
+  const documents = parseAllDocuments(text, { prettyErrors: false, uniqueKeys: false, logLevel: "error" });
   const [document] = documents;
   if (!document || document.contents === null) {
     return failed([{ ...START, message: "is empty", hint: `A ${noun} begins with \`version: 1\`.` }]);
@@ -64,6 +60,16 @@ export function parseFile(text: string, noun = "policy"): ParsedFile {
   const problems = documentProblems(documents, positionOf, noun);
   if (problems.length > 0) return failed(problems);
   return convert(document, text, positionOf);
+}
+
+/** Counts lines by itself: the parser loses count of them where it goes on after a syntax error. */
+function positionsIn(text: string): (offset: number) => Position {
+  const counter = new LineCounter();
+  for (let start = 0; start >= 0; start = text.indexOf("\n", start) + 1 || -1) counter.addNewLine(start);
+  return (offset) => {
+    const { line, col } = counter.linePos(offset);
+    return { line: Math.max(1, line), column: Math.max(1, col) };
+  };
 }
 
 function failed(problems: FileProblem[]): ParsedFile {
