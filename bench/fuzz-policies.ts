@@ -13,7 +13,7 @@ const MOST_MS = 1_000;
 /** After so long without a next file it is taken to hang. */
 const HANGS_MS = 60_000;
 /** Megabytes of a heap that is bounded. */
-const HEAP_MB = 512;
+const HEAP_MB = 256;
 const PROGRESS_MS = 10_000;
 /** More say nothing new. */
 const MOST_FAILURES = 10;
