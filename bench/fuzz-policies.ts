@@ -45,11 +45,11 @@ function work({ seed, first, files, at }: Work): void {
     if (ms > tally.slowest_ms) Object.assign(tally, { slowest_ms: ms, slowest: number });
     if (looks.includes(number - first)) tally.memory.push(rss());
   }
-  parentPort?.postMessage(tally);
+  parentPort?.postMessage(tally, []);
 }
 
 function fail(number: number, why: string): void {
-  parentPort?.postMessage({ number, why } satisfies Failure);
+  parentPort?.postMessage({ number, why } satisfies Failure, []);
 }
 
 async function main(): Promise<number> {
@@ -88,7 +88,8 @@ async function main(): Promise<number> {
     }, PROGRESS_MS);
     const stop = () => {
       clearInterval(timer);
-      void worker.terminate().then(() => done(null));
+      worker.once("exit", () => done(null));
+      void worker.terminate();
     };
     worker.on("message", (message: Tally | Failure) => {
       if ("why" in message) return report(message);

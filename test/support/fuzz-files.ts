@@ -26,7 +26,7 @@ export function fuzzedFile(seed: number, number: number): FuzzedFile {
 }
 
 /** Numbers that look random, the same for the same seed and number (mulberry32). */
-export function numbers(seed: number, number: number): Next {
+function numbers(seed: number, number: number): Next {
   let state = (Math.imul(seed, 0x9e3779b1) ^ Math.imul(number + 1, 0x85ebca6b)) >>> 0;
   return (below) => {
     state = (state + 0x6d2b79f5) >>> 0;
