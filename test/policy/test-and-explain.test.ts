@@ -43,13 +43,27 @@ describe("policies test", () => {
   });
 
   test("cases that do not hold are shown with what was expected, what came, and their lines", async () => {
-    const wrong = CASES.replace("env: pass", "env: invalid")
-      .replace("Environment: dev}\n", "Environment: dev, Owner2: x}\n")
-      .replace(", Environment: dev}\n", ", Environment: prod}\n");
+    const wrong = CASES.replace("Environment: dev}\n    expect", "Environment: stage}\n    expect").replace(
+      "owner: null, Environment: dev}",
+      "Environment: prod}",
+    );
     const cwd = await place({ "p.yaml": POLICY, "p.test.yaml": wrong });
     const { code, stdout, stderr } = await cli(["policies", "test"], { cwd });
     expect({ code, stderr }).toEqual({ code: 1, stderr: "" });
-    expect(stdout).toBe("?");
+    expect(stdout).toBe(`✗ p.test.yaml (2 cases)
+    ✗ good
+        env: expected pass, got invalid: \`Environment\` has a value that is not allowed.
+        policies/p.test.yaml:6
+    ✗ repaired
+        changes.Environment: expected "prod", and a plan would write "dev"
+        policies/p.test.yaml:11
+        changes.owner: expected no change, and a plan would remove it
+        policies/p.test.yaml:7
+
+Cases: 2 failed, 0 passed
+Rules: 1 of 2 shown both passing and finding something
+  p/env: no case in which it passes
+`);
     const json = await cli(["policies", "test", "--json"], { cwd });
     expect(json.code).toBe(1);
     expect(JSON.parse(json.stdout)).toMatchObject({
@@ -64,7 +78,7 @@ describe("policies test", () => {
       ],
       coverage: [
         { policy_id: "p", rule_id: "owner", passes: true, finds: true },
-        { policy_id: "p", rule_id: "env", passes: true, finds: true },
+        { policy_id: "p", rule_id: "env", passes: false, finds: true },
       ],
     });
   });
@@ -97,14 +111,14 @@ describe("policies test", () => {
 });
 
 describe("policies validate", () => {
-  const DOUBTFUL = POLICY.replace("values: [dev, prod]", "values: [dev, prod, 'd*']");
+  const DOUBTFUL = POLICY.replace("rules:", 'applies_to: {where: "1 < 2"}\nrules:');
 
   test("warnings go to stderr and end with 1 when asked to be strict", async () => {
     const cwd = await place({ "p.yaml": DOUBTFUL });
     const lenient = await cli(["policies", "validate"], { cwd });
     expect(lenient).toMatchObject({
       code: 0,
-      stderr: expect.stringMatching(/^policies\/p\.yaml:5:\d+: warning: .+\n$/),
+      stderr: "policies/p.yaml:3:21: warning: every resource meets this condition\n",
     });
     expect(lenient.stdout).toMatch(/valid: 1 policy, 2 rules, 1 warning; set [0-9a-f]{64}\n$/);
     const strict = await cli(["policies", "validate", "--strict"], { cwd });
@@ -114,7 +128,7 @@ describe("policies validate", () => {
     expect(JSON.parse(json.stdout)).toMatchObject({
       valid: true,
       problems: [],
-      warnings: [{ path: "policies/p.yaml", line: 5 }],
+      warnings: [{ path: "policies/p.yaml", line: 3 }],
     });
   });
 
@@ -140,7 +154,23 @@ describe("policies explain, of a file", () => {
     await writeFile(join(cwd, "r.yaml"), file("{Owner: team@example.com, Environment: prd}"));
     const { code, stdout, stderr } = await cli(["policies", "explain", "r.yaml"], { cwd });
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expect(stdout).toBe("?");
+    expect(stdout).toBe(`campaign home  111122223333 us-east-1  ACTIVE
+arn:aws:personalize:us-east-1:111122223333:campaign/home
+tags: Owner=***, Environment=prd
+
+p/owner  pass  medium
+  saw       Owner=***
+  expected  required: an e-mail address
+  why       \`Owner\` has a value that the rule lets pass.
+
+p/env  invalid  medium
+  saw       Environment=prd
+  expected  required: one of dev, prod
+  why       \`Environment\` has a value that is not allowed.
+  meant     prd → prod
+  fix       a person: the rule does not say what this value should be
+
+`);
   });
 
   test.each([
