@@ -10,6 +10,7 @@ import { parseFile } from "../policy/parse.ts";
 import { SubjectFile, toSubject } from "../policy/subject-file.ts";
 import type { Subject } from "../policy/subject.ts";
 import { sensitiveKeys } from "../remediation/plan-text.ts";
+import { maskExplanation } from "../reports/explain-mask.ts";
 import { formatExplanation } from "../reports/explain-text.ts";
 import { type Context, withContext } from "./context.ts";
 import { colorFor } from "./findings.ts";
@@ -43,15 +44,15 @@ export function explainCommand(): Command {
           ({ policy_id, rule_id }) => options.rule === undefined || options.rule === `${policy_id}/${rule_id}`,
         );
         if (rules.length === 0) throw new UsageError(`--rule ${JSON.stringify(options.rule)}: there is no such rule.`);
+        const { resource, tags } = subject;
+        const shown = maskExplanation({ tags, rules }, sensitiveKeys(set));
         if (options.json) {
-          const { resource, tags } = subject;
-          process.stdout.write(`${JSON.stringify({ set_id: set.id, resource, tags, rules }, null, 2)}\n`);
+          process.stdout.write(`${JSON.stringify({ set_id: set.id, resource, ...shown }, null, 2)}\n`);
           return;
         }
-        const text = formatExplanation(subject, rules, {
+        const text = formatExplanation(resource, shown, {
           color: colorFor(process.stdout),
           width: process.stdout.columns ?? 100,
-          isSensitive: sensitiveKeys(set),
         });
         process.stdout.write(text);
       }),

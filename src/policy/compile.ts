@@ -259,7 +259,7 @@ export function aliasesSeen(
   if (!rule.any_case) return declared;
   const folded = rule.key.toLowerCase();
   const others = Object.keys(tags).filter(
-    (key) => key !== rule.key && !rule.aliases.includes(key) && key.toLowerCase() === folded,
+    (key) => key.toLowerCase() === folded && key !== rule.key && !rule.aliases.includes(key),
   );
   return [...declared, ...others.sort()];
 }

@@ -1,6 +1,6 @@
 import { tagValue } from "../tags/tags.ts";
 import { valueProblem } from "../tags/limits.ts";
-import { factsOf } from "./facts.ts";
+import { Facts } from "./facts.ts";
 import type { MissingFix, Source } from "./fix-format.ts";
 import { type LookupTable, lookUp } from "./lookup.ts";
 import { NOT_LOOKED_UP } from "../inventory/surroundings.ts";
@@ -112,7 +112,7 @@ function fromTemplate(text: string, rule: Rule): Derive {
       const unread = lineage.ancestors.find(({ tags }) => tags === null);
       if (unread) return { kind: "unknown", reason: `the tags of ${unread.type} ${unread.name} are not known` };
     }
-    const answer = render(factsOf(subject));
+    const answer = render(new Facts(subject));
     if ("error" in answer) return { kind: "unknown", reason: answer.error };
     if (answer.value === null) return { kind: "none", reason: "something in the template is absent", reads: [] };
     return checked(answer.value, "the template", rule);

@@ -1,6 +1,6 @@
 import type { Ancestor } from "../inventory/lineage.ts";
 import { isReserved } from "../tags/limits.ts";
-import type { Tags } from "../tags/tags.ts";
+import { NO_TAGS, type Tags } from "../tags/tags.ts";
 import { NOT_LOOKED_UP } from "../inventory/surroundings.ts";
 import type { Subject } from "./subject.ts";
 
@@ -25,7 +25,7 @@ export class AncestorFacts {
     this.arn = ancestor?.arn ?? null;
     this.type = ancestor?.type ?? null;
     this.name = ancestor?.name ?? null;
-    this.tags = tagFacts(ancestor?.tags ?? {});
+    this.tags = tagFacts(ancestor?.tags ?? NO_TAGS);
   }
 }
 
@@ -130,29 +130,40 @@ for (const [name, field] of Object.entries(SUMMARY_FIELDS)) {
   });
 }
 
-/** Everything that a condition may look at. */
-export type Facts = {
-  readonly resource: ResourceFacts;
-  readonly tags: TagFacts;
-  readonly account: AccountFacts;
+/** Everything that a condition may look at, each part made when one asks for it. */
+export class Facts {
   readonly now: Date;
-};
+  readonly #subject: Subject;
+  #resource: ResourceFacts | undefined;
+  #tags: TagFacts | undefined;
+  #account: AccountFacts | undefined;
 
-/** The facts about a subject. */
-export function factsOf(subject: Subject): Facts {
-  const { account } = subject.around ?? NOT_LOOKED_UP;
-  return {
-    resource: new ResourceFacts(subject),
-    tags: tagFacts(subject.tags),
-    account: new AccountFacts(
-      subject.resource.account_id,
-      account.known ? account.name : null,
-      account.known ? account.tags : {},
-    ),
-    now: subject.now,
-  };
+  constructor(subject: Subject) {
+    this.now = subject.now;
+    this.#subject = subject;
+  }
+
+  get resource(): ResourceFacts {
+    return (this.#resource ??= new ResourceFacts(this.#subject));
+  }
+
+  get tags(): TagFacts {
+    return (this.#tags ??= tagFacts(this.#subject.tags));
+  }
+
+  get account(): AccountFacts {
+    return (this.#account ??= accountFacts(this.#subject));
+  }
+}
+
+function accountFacts({ resource, around = NOT_LOOKED_UP }: Subject): AccountFacts {
+  const { account } = around;
+  if (!account.known) return new AccountFacts(resource.account_id, null, NO_TAGS);
+  return new AccountFacts(resource.account_id, account.name, account.tags);
 }
 
 function tagFacts(tags: Tags): TagFacts {
-  return new TagFacts(Object.entries(tags).filter(([key]) => !isReserved(key)));
+  const facts = new TagFacts();
+  for (const key of Object.keys(tags)) if (!isReserved(key)) facts.set(key, tags[key] ?? "");
+  return facts;
 }

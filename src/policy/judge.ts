@@ -12,7 +12,7 @@ import {
   type CompiledRule,
 } from "./compile.ts";
 import type { Expression } from "./condition.ts";
-import { type Facts, factsOf } from "./facts.ts";
+import { Facts } from "./facts.ts";
 import type { PolicySet } from "./load.ts";
 import { NOT_LOOKED_UP } from "../inventory/surroundings.ts";
 import type { Subject } from "./subject.ts";
@@ -104,7 +104,7 @@ class Judged {
       if (gap !== null) return { unknown: gap };
     }
     if (condition.needs.account && !account.known) return { unknown: account.reason };
-    this.#facts ??= factsOf(this.subject);
+    this.#facts ??= new Facts(this.subject);
     const answer = condition.evaluate(this.#facts);
     return "value" in answer ? answer : { unknown: answer.error };
   }

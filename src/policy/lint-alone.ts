@@ -1,6 +1,6 @@
 import { RESOURCE_TYPES, type ResourceType } from "../inventory/resource-types.ts";
 import { compileCondition, type Expression } from "./condition.ts";
-import { factsOf } from "./facts.ts";
+import { Facts } from "./facts.ts";
 import { keyRulesOf, type LintWarning, type PlacedPolicy } from "./lint-warning.ts";
 import type { Path } from "./parse.ts";
 import { typesIn } from "./scopes.ts";
@@ -16,7 +16,7 @@ const SOME_DAY = new Date(0);
 /** What a condition says of each type; null where it looks at more than the type. */
 function answers(condition: Expression<boolean>, types: readonly ResourceType[]): boolean[] | null {
   if (condition.looks_at.some((name) => name !== "resource.type")) return null;
-  const found = types.map((type) => condition.evaluate(factsOf(subjectOf(type))));
+  const found = types.map((type) => condition.evaluate(new Facts(subjectOf(type))));
   return found.every((answer) => "value" in answer) ? found.map(({ value }) => value) : null;
 }
 

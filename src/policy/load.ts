@@ -8,6 +8,7 @@ import { isLookupFile } from "./lookup.ts";
 import { type NeedsOfSet, needsOf } from "./needs.ts";
 import { MAX_FILE_BYTES } from "./parse.ts";
 import type { Policy } from "./policy.ts";
+import { printable } from "../terminal/text.ts";
 
 /** A policy, or a table that policies look up, as written; `path` is relative to the policies folder. */
 export type PolicyFile = { readonly path: string; readonly text: string };
@@ -184,10 +185,10 @@ function noPolicies(folder: string): PolicyError {
   return new PolicyError([{ ...wholeFile(folder, "holds no policy: no file ends in .yaml or .yml"), hint }]);
 }
 
-/** A problem as one line: `file:line:column: what. What to do`. `kind` comes before what it is. */
+/** A problem as one printable line: `file:line:column: what. What to do`. `kind` comes before what it is. */
 export function printedProblem({ path, line, column, message, hint }: PolicyProblem, kind = ""): string {
   const place = line === 0 ? path : `${path}:${line}:${column}`;
-  return `${place}: ${kind}${message}${hint === undefined ? "" : `. ${hint}`}`;
+  return printable(`${place}: ${kind}${message}${hint === undefined ? "" : `. ${hint}`}`);
 }
 
 function reason(error: unknown): string {

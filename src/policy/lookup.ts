@@ -30,7 +30,9 @@ export function parseLookup(path: string, text: string): { table: LookupTable | 
 
 function parseCsvTable(text: string): { table: LookupTable | null; problems: FileProblem[] } {
   try {
-    const records = parseCsv(text, { bom: true, skip_empty_lines: true, trim: true, max_record_size: 100_000 });
+    // The parser counts a carriage return as a line of its own, where no editor sees one.
+    const lines = text.replaceAll("\r\n", "\n").replaceAll("\r", " ");
+    const records = parseCsv(lines, { bom: true, skip_empty_lines: true, trim: true, max_record_size: 100_000 });
     const [columns = [], ...cells] = records;
     const problem = headerProblem(columns, cells.length);
     if (problem) return failed(1, problem);

@@ -38,6 +38,7 @@ export const MAX_FILE_BYTES = 256 * 1024;
 const MAX_DEPTH = 20;
 /** Of one file; what follows the first few is mostly their consequence. */
 const REPORTED_SYNTAX_ERRORS = 5;
+const TOO_DEEP: FileProblem = { line: 0, column: 0, message: `is nested deeper than ${MAX_DEPTH} levels` };
 const START: Position = { line: 1, column: 1 };
 
 /** Reads one YAML 1.2 document of bounded size, depth and expansion. `noun`: what it should be, for messages. Never throws. */
@@ -45,18 +46,15 @@ export function parseFile(text: string, noun = "policy"): ParsedFile {
   if (Buffer.byteLength(text) > MAX_FILE_BYTES) {
     return failed([{ line: 0, column: 0, message: `is larger than ${MAX_FILE_BYTES / 1024} KiB` }]);
   }
-  const counter = new LineCounter();
-  const positionOf = (offset: number): Position => {
-    const { line, col } = counter.linePos(offset);
-    return { line: Math.max(1, line), column: Math.max(1, col) };
-  };
+  const positionOf = positionsIn(text);
   const control = /[^\P{Cc}\t\n\r]/u.exec(text);
   if (control) {
     const before = text.slice(0, control.index).split("\n");
     const position = { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
     return failed([{ ...position, message: `a control character, which no ${noun} needs` }]);
   }
-  const documents = parseAllDocuments(text, { lineCounter: counter, prettyErrors: false, uniqueKeys: false });
+  const documents = documentsIn(text);
+  if (documents === null) return failed([TOO_DEEP]);
   const [document] = documents;
   if (!document || document.contents === null) {
     return failed([{ ...START, message: "is empty", hint: `A ${noun} begins with \`version: 1\`.` }]);
@@ -64,6 +62,34 @@ export function parseFile(text: string, noun = "policy"): ParsedFile {
   const problems = documentProblems(documents, positionOf, noun);
   if (problems.length > 0) return failed(problems);
   return convert(document, text, positionOf);
+}
+
+/**
+ * The documents of a text; null when they are nested so deeply that the parser, which calls itself for each level, does not reach
+ * the end. It makes an error of everything that is wrong, 100,000 in a bad file, and their stacks would take most of the time.
+ */
+function documentsIn(text: string): readonly Document[] | null {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return parseAllDocuments(text, { prettyErrors: false, uniqueKeys: false, logLevel: "error" });
+  } catch (error) {
+    // What the engine throws when its stack is full.
+    if (error instanceof RangeError) return null;
+    throw error;
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+/** Counts lines by itself: the parser loses count of them where it goes on after a syntax error. */
+function positionsIn(text: string): (offset: number) => Position {
+  const counter = new LineCounter();
+  for (let start = 0; start >= 0; start = text.indexOf("\n", start) + 1 || -1) counter.addNewLine(start);
+  return (offset) => {
+    const { line, col } = counter.linePos(offset);
+    return { line: Math.max(1, line), column: Math.max(1, col) };
+  };
 }
 
 function failed(problems: FileProblem[]): ParsedFile {
@@ -98,8 +124,7 @@ function documentProblems(
 }
 
 function convert(document: Document, text: string, positionOf: (offset: number) => Position): ParsedFile {
-  if (isTooDeep(document))
-    return failed([{ line: 0, column: 0, message: `is nested deeper than ${MAX_DEPTH} levels` }]);
+  if (isTooDeep(document)) return failed([TOO_DEEP]);
   const problems = keyProblems(document, positionOf);
   const at = (node: Node | null): Position => (node?.range ? positionOf(node.range[0]) : START);
   let value: unknown;

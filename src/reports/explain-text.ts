@@ -1,5 +1,7 @@
+import type { Resource } from "../inventory/resource.ts";
 import type { ExplainedRule, ExplainedViolation } from "../policy/explain.ts";
-import type { Subject } from "../policy/subject.ts";
+import type { Shown } from "./explain-mask.ts";
+import type { Tags } from "../tags/tags.ts";
 import { painter, type Tone } from "../terminal/paint.ts";
 import { printable, wrap } from "../terminal/text.ts";
 
@@ -7,20 +9,16 @@ import { printable, wrap } from "../terminal/text.ts";
 type TextOptions = {
   readonly color: boolean;
   readonly width: number;
-  /** Whether the values of a key must not be shown. */
-  readonly isSensitive: (key: string) => boolean;
 };
 
-const MASKED = "***";
-
 /** Each rule with what it saw, what it expected, why, and what would be done; those that are not about the resource at the end, a line each. */
-export function formatExplanation(subject: Subject, rules: readonly ExplainedRule[], options: TextOptions): string {
+export function formatExplanation(resource: Resource, { tags, rules }: Shown, options: TextOptions): string {
   const paint = painter(options.color);
-  const { arn, type, name, account_id, region, status } = subject.resource;
+  const { arn, type, name, account_id, region, status } = resource;
   const lines = [
     `${paint("bold", printable(`${type} ${name}`))}  ${account_id} ${region}  ${printable(status)}`,
     paint("dim", printable(arn)),
-    `tags: ${tagsText(subject.tags, options)}`,
+    `tags: ${tagsText(tags)}`,
     "",
   ];
   const about = rules.filter(({ verdict }) => verdict !== "not_applicable");
@@ -44,30 +42,23 @@ function formatRule(rule: ExplainedRule, options: TextOptions): string[] {
   const words = verdict === "violation" ? violations.map(({ kind }) => kind).join(", ") : verdict;
   const head = `${paint("bold", `${policy_id}/${rule_id}`)}  ${paint(TONES[verdict], words)}  ${paint("dim", severity)}`;
   const rows: [string, string][] = [
-    ["saw", tagsText(saw, options)],
+    ["saw", tagsText(saw)],
     ["expected", expected],
     ["why", why],
-    ...violations.flatMap((violation) => rowsOf(violation, options)),
+    ...violations.flatMap(rowsOf),
   ];
   return [head, ...rows.flatMap(([name, text]) => formatRow(name, text, options))];
 }
 
-function rowsOf(
-  { near_miss, fix, blocked, key }: ExplainedViolation,
-  { isSensitive }: TextOptions,
-): [string, string][] {
+function rowsOf({ near_miss, fix, blocked }: ExplainedViolation): [string, string][] {
   const rows: [string, string][] = [];
-  if (near_miss !== null) {
-    const hidden = near_miss.of === "value" && isSensitive(key);
-    rows.push(["meant", hidden ? `${MASKED} → ${MASKED}` : `${near_miss.found} → ${near_miss.meant}`]);
-  }
+  if (near_miss !== null) rows.push(["meant", `${near_miss.found} → ${near_miss.meant}`]);
   if (fix.kind === "off") rows.push(["fix", "the policy only reports"]);
   if (fix.kind === "review") rows.push(["fix", `a person: ${fix.reason}`]);
   if (fix.kind !== "change") return rows;
   for (const { key: changed, after } of fix.changes) {
-    const value = isSensitive(changed) ? MASKED : (after ?? "");
     const from = after === null || fix.from === null ? "" : ` (from ${fix.from})`;
-    rows.push(["fix", after === null ? `remove ${changed}` : `write ${changed}=${value}${from}`]);
+    rows.push(["fix", after === null ? `remove ${changed}` : `write ${changed}=${after}${from}`]);
   }
   if (blocked !== null) rows.push(["blocked", blocked]);
   return rows;
@@ -80,7 +71,7 @@ function formatRow(name: string, text: string, { width }: TextOptions): string[]
   );
 }
 
-function tagsText(tags: Readonly<Record<string, string>>, { isSensitive }: TextOptions): string {
-  const pairs = Object.entries(tags).map(([key, value]) => `${key}=${isSensitive(key) ? MASKED : value}`);
+function tagsText(tags: Tags): string {
+  const pairs = Object.entries(tags).map(([key, value]) => `${key}=${value}`);
   return pairs.length === 0 ? "(none)" : printable(pairs.join(", "));
 }

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Surroundings } from "../../src/inventory/surroundings.ts";
 import { compileCondition } from "../../src/policy/condition.ts";
-import { factsOf } from "../../src/policy/facts.ts";
+import { Facts } from "../../src/policy/facts.ts";
 import { judge } from "../../src/policy/judge.ts";
 import { tagsFrom, type Tags } from "../../src/tags/tags.ts";
 import { around, found, NOW, policy, resource, subject } from "./build.ts";
@@ -19,7 +19,7 @@ const AROUND = around([{ type: "dataset-group", name: "shop", tags: { Owner: "an
 
 /** What a condition says of a campaign with these tags: true, false, or why not. */
 function says(text: string, tags: Tags = TAGS, surroundings: Surroundings = AROUND): boolean | string {
-  const answer = compileCondition(text).evaluate(factsOf(subject(tags, CAMPAIGN, surroundings)));
+  const answer = compileCondition(text).evaluate(new Facts(subject(tags, CAMPAIGN, surroundings)));
   return "value" in answer ? answer.value : answer.error;
 }
 

@@ -1,120 +1,27 @@
-import { readFileSync } from "node:fs";
+import { randomInt } from "node:crypto";
 import { expect, test } from "vitest";
-import { judge } from "../../src/policy/judge.ts";
-import { fixFor } from "../../src/policy/fix.ts";
 import { compilePolicies, PolicyError } from "../../src/policy/load.ts";
-import { subject } from "./build.ts";
+import { examine } from "../support/fuzz-examine.ts";
+import { fuzzedFile } from "../support/fuzz-files.ts";
 
-const SEEDS = ["cost-allocation", "environment", "hygiene"].map((name) =>
-  readFileSync(new URL(`../../policies/${name}.yaml`, import.meta.url), "utf8"),
-);
-const PIECES = [
-  "[",
-  "]",
-  "{",
-  "}",
-  ": ",
-  "- ",
-  "\n",
-  "\n  ",
-  "\t",
-  "'",
-  '"',
-  "|",
-  ">",
-  "&a",
-  "*a",
-  "!!set ",
-  "!x ",
-  "? ",
-  "<<: ",
-  "---\n",
-  "...\n",
-  "%YAML 1.1\n",
-  "null",
-  "true",
-  ".nan",
-  ".inf",
-  "0x1F",
-  "1e999",
-  "1_000",
-  "~",
-  "__proto__: ",
-  "constructor: ",
-  "aws:",
-  "*",
-  "😀",
-  "\ud800",
-  "\u0000",
-  "\u2028",
-  "\\",
-  "(a+)+$",
-  "key: K",
-  "rules: ",
-  "fix: {missing: {value: x}}",
-  "map: {a: b}",
-  "required: true",
-  "values: []",
-  "max_tags: -1",
-  "version: 1\n",
-  "id: p\n",
-  "aliases: [x]",
-];
-const TAGS = { CostCenter: "x", env: "Prod", "tmp-1": "", "aws:a": "b", constructor: "c" };
+const FILES = 1_000;
 
-/** The same numbers for the same seed: a failing case can be run again. */
-function numbers(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
-
-function mutate(text: string, next: (below: number) => number): string {
-  let mutated = text;
-  for (let times = 1 + next(4); times > 0; times -= 1) {
-    const at = next(mutated.length + 1);
-    const end = at + next(12);
-    const lines = mutated.split("\n");
-    const line = next(lines.length);
-    const ways = [
-      () => mutated.slice(0, at) + PIECES[next(PIECES.length)] + mutated.slice(at),
-      () => mutated.slice(0, at) + mutated.slice(end),
-      () => mutated.slice(0, at) + PIECES[next(PIECES.length)] + mutated.slice(end),
-      () => mutated.slice(0, at) + mutated.slice(next(mutated.length + 1)),
-      () => lines.toSpliced(line, 1).join("\n"),
-      () => lines.toSpliced(line, 0, lines[next(lines.length)] ?? "").join("\n"),
-      () => lines.map((text, index) => (index === line ? `  ${text}` : text)).join("\n"),
-    ];
-    mutated = (ways[next(ways.length)] ?? String)();
-  }
-  return mutated;
-}
-
-test("whatever a file says: a set that judges, or its problems with their places; never another error", () => {
-  const next = numbers(20_260_301);
-  const ends = { set: 0, problems: 0 };
-  const begin = performance.now();
-  for (let round = 0; round < 2_500 && performance.now() - begin < 12_000; round += 1) {
-    const text = mutate(SEEDS[round % SEEDS.length] ?? "", next);
+// `npm run fuzz` does the same with as many files as there is time for.
+test.each([
+  ["the same files every time", 1],
+  ["other files every time", randomInt(2 ** 31)],
+])("whatever a file says, it can be used, or its problems have their places: %s (seed %i)", (_, seed) => {
+  const ends = { loaded: 0, refused: 0 };
+  for (let number = 0; number < FILES; number += 1) {
     try {
-      const set = compilePolicies([{ path: "p.yaml", text }]);
-      const { violations } = judge(set, subject(TAGS));
-      for (const violation of violations) fixFor(set, violation, subject(TAGS));
-      ends.set += 1;
-    } catch (error) {
-      if (!(error instanceof PolicyError)) throw new Error(`not a PolicyError for:\n${text}`, { cause: error });
-      const lines = text.split("\n").length;
-      for (const { line, column, message } of error.problems) {
-        if (line > lines || column < 0 || message === "")
-          throw new Error(`a wrong place for:\n${text}`, { cause: error });
-      }
-      ends.problems += 1;
+      ends[examine(fuzzedFile(seed, number))] += 1;
+    } catch (cause) {
+      const { kind, text } = fuzzedFile(seed, number);
+      throw new Error(`seed ${seed}, number ${number}, ${kind}:\n${text}`, { cause });
     }
   }
-  expect(ends.set).toBeGreaterThan(20);
-  expect(ends.problems).toBeGreaterThan(500);
+  expect(ends.loaded).toBeGreaterThan(FILES / 10);
+  expect(ends.refused).toBeGreaterThan(FILES / 4);
 });
 
 test.each([
@@ -122,6 +29,9 @@ test.each([
   ["mappings", "{a: ".repeat(60_000)],
   ["list items on one line", "- ".repeat(120_000)],
   ["questions", "? ".repeat(120_000)],
+  ["colons on one line", ": ".repeat(100_000)],
+  ["merged mappings", `a:\n ${"<<: ".repeat(60_000)}`],
+  ["tags of one value", "!x ".repeat(80_000)],
   ["keys", Array.from({ length: 20_000 }, (_, n) => `k${n}: 1\n`).join("")],
   ["the same key", "k: 1\n".repeat(40_000)],
   ["values", `version: 1\nid: p\nrules: [{id: r, key: K, values: [${"a,".repeat(100_000)}]}]`],

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { compilePolicies, loadPolicies, type PolicyError } from "../../src/policy/load.ts";
 import { problemsOf } from "./build.ts";
 
@@ -27,6 +27,11 @@ describe("a policy that is no policy", () => {
       `%YAML 1.1\n---\n${HEAD}  - {id: r, max_tags: 1}\n`,
       "a.yaml:1:1: YAML 1.1 is not supported. Remove the %YAML line.",
     ],
+    // A message is one line, whatever it quotes.
+    [
+      'version: "1\\n\\e[2J"\nid: p\nrules: [{id: r, max_tags: 1}]\n',
+      "a.yaml:1:10: `version` cannot be `1��[2J`. This is version 1: write `version: 1`.",
+    ],
     ["version: 1\nid: !secret x\n", "a.yaml:2:5: not valid YAML: Unresolved tag: !secret"],
     ["version: 1\nid: a\u0000b\n", "a.yaml:2:6: a control character, which no policy needs"],
     [`version: 1\nid: ${"x".repeat(262_144)}\n`, "a.yaml: is larger than 256 KiB"],
@@ -42,6 +47,23 @@ describe("a policy that is no policy", () => {
       "a.yaml: cannot be read: Unresolved alias (the anchor must be set before the alias): nowhere",
     ],
   ])("%#", (text, problem) => expect(problemsOf(text)).toEqual([problem]));
+
+  test("lines are counted on after what is no YAML", () => {
+    expect(problemsOf("  version: 1\nid\nrules: [\n").map((line) => line.split(" ")[0])).toEqual([
+      "a.yaml:2:1:",
+      "a.yaml:3:6:",
+      "a.yaml:3:8:",
+      "a.yaml:4:1:",
+    ]);
+  });
+
+  test("a mapping as a key is refused, and nothing else is printed", async () => {
+    const warned = vi.spyOn(process, "emitWarning");
+    expect(problemsOf(`${HEAD}  - {id: r, max_tags: 1, {a: b}: c}\n`)).toContain(
+      "a.yaml:4:26: a key that is not a string. Put it in quotes.",
+    );
+    expect(warned).not.toHaveBeenCalled();
+  });
 });
 
 describe("the head of a policy", () => {

@@ -137,6 +137,7 @@ describe("a missing value is looked up in a table beside the policies", () => {
 
   test.each([
     ["a,b\n1\n", "teams.csv:2:1: not valid CSV"],
+    ['a\r,b\r\n"x\r\ny",1\r\n1\r\n', "teams.csv:4:1: not valid CSV"],
     ["", "teams.csv:1:1: is empty: its first line names the columns"],
     ["a,a\n", "teams.csv:1:1: the column `a` is there twice"],
     ["account_id,owners\n", "p.yaml:3:111: teams.csv has no column `owner`. Did you mean `owners`?"],

@@ -1,5 +1,6 @@
 import type { Database } from "../../db/client.ts";
 import { loadSurroundings, type Wanted } from "../../inventory/db/surroundings.ts";
+import type { Resource } from "../../inventory/resource.ts";
 import type { Subject } from "../../policy/subject.ts";
 import { loadKnown } from "./known.ts";
 
@@ -21,7 +22,13 @@ export async function storedSubject(
   if (resource.tags === null) return { missing: "never_read" };
   const around = (await loadSurroundings(database, [resource], wanted)).get(arn);
   return {
-    subject: { resource, tags: resource.tags, now, ...(around && { around }) },
+    subject: { resource: resourceOf(resource), tags: resource.tags, now, ...(around && { around }) },
     tags_read_at: resource.tags_read_at,
   };
+}
+
+/** The resource alone, without what else is stored beside it, such as its tags: a subject may be printed. */
+function resourceOf(stored: Resource): Resource {
+  const { arn, account_id, region, type, name, status, created_at, updated_at, summary } = stored;
+  return { arn, account_id, region, type, name, status, created_at, updated_at, summary };
 }
