@@ -14,6 +14,8 @@ async function session(look) {
   const port = await freePort();
   const env = { ...process.env, PORT: String(port), TAGWARDEN_DATA_DIR: folder };
   const npm = spawn("npm", ["start"], { env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const { pid } = npm;
+  if (pid === undefined) throw new Error("npm cannot be started");
   let output = "";
   for (const stream of [npm.stdout, npm.stderr]) stream.setEncoding("utf8").on("data", (text) => (output += text));
   const ended = once(npm, "exit");
@@ -34,7 +36,7 @@ async function session(look) {
     await look(address);
 
     const stopped = Date.now();
-    process.kill(-npm.pid, "SIGINT");
+    process.kill(-pid, "SIGINT");
     const result = await Promise.race([ended, sleep(ENDS_WITHIN_MS, null, { ref: false })]);
     if (result === null) throw new Error("still running 10 s after Ctrl-C");
     const [code, signal] = result;
@@ -45,7 +47,7 @@ async function session(look) {
     throw error;
   } finally {
     try {
-      process.kill(-npm.pid, "SIGKILL");
+      process.kill(-pid, "SIGKILL");
     } catch {
       // The group is gone: what we want.
     }

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { parseCases } from "../../src/policy/cases.ts";
 import { compileCondition } from "../../src/policy/condition.ts";
 import { fieldsOf, VARIABLES } from "../../src/policy/condition-environment.ts";
-import { factsOf } from "../../src/policy/facts.ts";
+import { Facts } from "../../src/policy/facts.ts";
 import { importConfigRule, importTagPolicies } from "../../src/policy/import-policy.ts";
 import { lintPolicies } from "../../src/policy/lint.ts";
 import { compilePolicies } from "../../src/policy/load.ts";
@@ -135,7 +135,7 @@ describe("what docs/policies.md says", () => {
   const subject = BLOCKS.find(({ name }) => name === "resource.yaml");
   const conditions = tableAfter(subject?.after ?? "", "| condition ");
   test.each(conditions)("%s says %s", (condition, says) => {
-    const facts = factsOf(toSubject(SubjectFile.parse(parseFile(subject?.text ?? "").value), NOW));
+    const facts = new Facts(toSubject(SubjectFile.parse(parseFile(subject?.text ?? "").value), NOW));
     const answer = compileCondition(condition.replaceAll("`", "")).evaluate(facts);
     expect("value" in answer ? String(answer.value) : "unknown").toBe(says);
   });

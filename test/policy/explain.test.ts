@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { explain } from "../../src/policy/explain.ts";
 import type { PolicySet } from "../../src/policy/load.ts";
+import { maskExplanation } from "../../src/reports/explain-mask.ts";
 import { formatExplanation } from "../../src/reports/explain-text.ts";
 import type { Tags } from "../../src/tags/tags.ts";
 import { around, policy, resource, subject } from "./build.ts";
@@ -10,8 +11,8 @@ const RULE = "{id: r, key: K, required: true, values: [prod, dev], fix: {missing
 /** The lines of the explanation of a campaign with these tags, from the first rule on. */
 function explained(set: PolicySet, tags: Tags, on = resource()): string[] {
   const asked = subject(tags, on, around([], { name: "retail", tags: {} }));
-  const options = { color: false, width: 200, isSensitive: (key: string) => key === "Secret" };
-  const text = formatExplanation(asked, explain(set, asked), options);
+  const shown = maskExplanation({ tags, rules: explain(set, asked) }, (key) => key === "Secret");
+  const text = formatExplanation(asked.resource, shown, { color: false, width: 200 });
   return text.trimEnd().split("\n").slice(4);
 }
 
