@@ -104,7 +104,7 @@ export function dashboard(deps: HttpDeps) {
       const found = await finding(database, c.req.param("id"));
       if (found === null) throw new ProblemError("not-found", "There is no finding with this id.");
       const [events, of] = [await findingHistory(database, found.id), await resource(database, found.arn)];
-      const advice = of === null ? null : (await repairAdvice.load(database, now()))(found, of);
+      const advice = of === null ? null : (await repairAdvice.load(database, of, now()))(found);
       return page(
         c,
         "findings",
@@ -131,10 +131,8 @@ export function dashboard(deps: HttpDeps) {
     .get("/resource", async (c) => {
       const found = await resource(database, c.req.query("arn") ?? "");
       if (found === null) throw new ProblemError("not-found", "There is no live resource with this ARN.");
-      const advise = await repairAdvice.load(database, now());
-      const content = (
-        <ResourcePage resource={found} advice={(each) => advise(each, found)} names={names} now={deps.now()} />
-      );
+      const advice = await repairAdvice.load(database, found, now());
+      const content = <ResourcePage resource={found} advice={advice} names={names} now={deps.now()} />;
       return page(c, "resources", found.name, content);
     })
     .get("/scans", async (c) => {

@@ -1,14 +1,18 @@
 import type { Database } from "../../db/client.ts";
+import { storedSubject } from "../../findings/db/stored-subject.ts";
 import { fixFor } from "../../policy/fix.ts";
 import { compilePolicies, PolicyError, type PolicyFile, type PolicySet } from "../../policy/load.ts";
+import { wantedForRepair } from "../../policy/needs.ts";
+import { obstacleOf } from "../../policy/obstacle.ts";
 import { activeSet } from "../../policy/store.ts";
+import type { Subject } from "../../policy/subject.ts";
 import type { FindingRow, ResourceRow } from "../../reports/store.ts";
 
 /** What a person can type to repair a finding, or why there is nothing to type. */
 export type Advice = { readonly commands: readonly string[]; readonly note: string | null };
 
-/** Says what to do about an open finding of a resource; null for one that is resolved. */
-export type Advise = (finding: FindingRow, resource: ResourceRow) => Advice | null;
+/** Says what to do about an open finding of one resource; null for one that is resolved. */
+export type Advise = (finding: FindingRow) => Advice | null;
 
 /** How reports write a value that a rule calls sensitive. */
 const MASKED = "***";
@@ -17,12 +21,16 @@ const MASKED = "***";
 export class RepairAdvice {
   #set: PolicySet | null = null;
 
-  async load(database: Database, now: Date): Promise<Advise> {
+  /** Advice on the findings of a resource. */
+  async load(database: Database, resource: ResourceRow, now: Date): Promise<Advise> {
     const active = await activeSet(database);
     if (active === null) this.#set = null;
     else if (this.#set?.id !== active.id) this.#set = compileIfPossible(active.files);
     const set = this.#set;
-    return (finding, resource) => (set === null ? null : advise(set, finding, resource, now));
+    if (set === null) return () => null;
+    const stored = await storedSubject(database, resource.arn, wantedForRepair(set.needs), now);
+    const subject = "subject" in stored ? stored.subject : null;
+    return (finding) => advise(set, finding, resource, subject);
   }
 }
 
@@ -36,11 +44,19 @@ function compileIfPossible(files: readonly PolicyFile[]): PolicySet | null {
   }
 }
 
-/** Pure. No command touches what a stack manages, or writes a value that was masked. */
-export function advise(set: PolicySet, finding: FindingRow, resource: ResourceRow, now: Date): Advice | null {
+/**
+ * No command touches what something else manages, or writes a value that is masked. Pure. `resource`: as it is shown;
+ * `subject`: as it is judged; null: its tags were never read, or it is gone by now.
+ */
+export function advise(
+  set: PolicySet,
+  finding: FindingRow,
+  resource: ResourceRow,
+  subject: Subject | null,
+): Advice | null {
   if (finding.state !== "open") return null;
   const note = (text: string): Advice => ({ commands: [], note: text });
-  if (resource.tags === null) return note("Its tags were never read, so nothing can be said.");
+  if (resource.tags === null || subject === null) return note("Its tags were never read, so nothing can be said.");
   if (resource.stack !== null) {
     return note(
       `The CloudFormation stack ${resource.stack} manages it: change the template, or the next update of the stack undoes it.`,
@@ -49,10 +65,14 @@ export function advise(set: PolicySet, finding: FindingRow, resource: ResourceRo
   if (finding.sensitive || Object.values(resource.tags).includes(MASKED)) {
     return note("A rule calls values of this resource sensitive, so no command is shown.");
   }
-  const service = { ...resource, status: resource.service_status, updated_at: null, summary: {} };
-  const fix = fixFor(set, finding, { resource: service, tags: resource.tags, now });
+  const fix = fixFor(set, finding, subject);
   if (fix.kind === "off") return note("The policy only reports; a person decides what to do.");
   if (fix.kind === "review") return note(`A person has to choose: ${fix.reason}.`);
+  const obstacle = obstacleOf(set, subject, resource.stack, [finding.policy_id]);
+  if (obstacle !== null) return note(`Not to be repaired here: ${obstacle}.`);
+  // A value that comes from elsewhere may come from where it is sensitive.
+  if (fix.from !== null && set.policies.some(({ rules }) => rules.some(({ sensitive }) => sensitive)))
+    return note(`The value comes from ${fix.from}, and a rule calls some values sensitive, so no command is shown.`);
   return { commands: commandsFor(finding, fix.changes), note: null };
 }
 
