@@ -1,4 +1,4 @@
-import { tagValue, type Tags } from "../tags/tags.ts";
+import { tagsFrom, tagValue, type Tags } from "../tags/tags.ts";
 import { aliasesSeen, type CompiledKeyRule, type CompiledPolicy, type CompiledRule } from "./compile.ts";
 import type { ReadFrom } from "./derive.ts";
 import { appliesTo, holds, isBeingDeleted, verdictOf } from "./judge.ts";
@@ -59,7 +59,27 @@ export function fixFor(
   if (!shown) return review("the tags no longer violate the rule in this way");
   if (policy.remediation === "off") return { kind: "off" };
   const decision = decide(rule, shown, subject);
-  return typeof decision === "string" ? review(decision) : change(policy, rule, decision);
+  if (typeof decision === "string") return review(decision);
+  const against = whyNotRepaired(rule, shown, decision.changes, subject);
+  return against === null ? change(policy, rule, decision) : review(against);
+}
+
+/** What the rule would still say of the key after these changes, such as that a value is not the parent's; null: it would pass. */
+function whyNotRepaired(
+  rule: CompiledRule,
+  { key }: Violation,
+  changes: readonly Change[],
+  subject: Subject,
+): string | null {
+  const after = new Map(Object.entries(subject.tags));
+  for (const change of changes) {
+    if (change.after === null) after.delete(change.key);
+    else after.set(change.key, change.after);
+  }
+  const { violations, unknown } = verdictOf(rule, { ...subject, tags: tagsFrom(after) });
+  if (unknown !== null) return `the rule could not be judged after the change: ${unknown}`;
+  const left = violations.find((violation) => violation.key === key);
+  return left ? `the rule would not pass after the change: ${left.detail.message}` : null;
 }
 
 /** The rule of this name; undefined when the set has none. */

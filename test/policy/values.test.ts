@@ -231,6 +231,21 @@ describe("a value that is not allowed", () => {
   });
 
   test.each([
+    ["missing: {value: dev}", {}],
+    ["invalid: {clean: {case: lower}}", { E: "DEV" }],
+    ["variant: rename", { e: "dev" }],
+  ])("is not repaired into a contradiction of a resource above it: %s", (fix, tags) => {
+    const text = `{id: r, key: E, required: true, any_case: true, values: [dev, prod], agrees_with: parent, fix: {${fix}}}`;
+    expect(repaired(text, tags as unknown as Tags, resource(), around([group({ E: "prod" })]))).toBe(
+      "the rule would not pass after the change: `E` is not what dataset-group shop has.",
+    );
+    expect(repaired(text, tags as unknown as Tags, resource(), around([group({ E: "dev" })]))).toEqual({ E: "dev" });
+    expect(repaired(text, tags as unknown as Tags, resource(), around([group(null)]))).toBe(
+      "the rule could not be judged after the change: the tags of dataset-group shop are not known: AccessDeniedException",
+    );
+  });
+
+  test.each([
     ["  a b ", { trim: true }, "a b"],
     ["Ann Lee", { trim: false, case: "upper" }, "ANN LEE"],
     ["ANN lee", { trim: false, case: "title" }, "Ann Lee"],
