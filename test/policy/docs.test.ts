@@ -211,10 +211,14 @@ describe("the commands in docs/policies.md", () => {
   test("are some", () => expect(commands.length).toBeGreaterThanOrEqual(5));
 
   // One after another: what one activates the next one compares with.
-  test.each(commands)("$words prints what the page shows", async ({ words, code, stdout, stderr }) => {
-    const ended = await cli(words, { cwd: folder });
-    expect(ended.stdout.replace(/set [0-9a-f]{64}/, "set …").trimEnd()).toBe(stdout.trimEnd());
-    expect(ended.stderr).toBe(stderr);
-    expect(ended.code).toBe(code);
-  });
+  test.each(commands)(
+    "$words prints what the page shows",
+    async ({ words, code, stdout, stderr }) => {
+      const ended = await cli(words, { cwd: folder });
+      expect(ended.stdout.replace(/set [0-9a-f]{64}/, "set …").trimEnd()).toBe(stdout.trimEnd());
+      expect(ended.stderr).toBe(stderr);
+      expect(ended.code).toBe(code);
+    },
+    180_000,
+  );
 });
