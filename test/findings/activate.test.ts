@@ -101,7 +101,7 @@ describeOnBoth("on %s", (kind) => {
   test("the first set of an empty database is stored, with its rules, and is active", async () => {
     expect(await activeSet(database)).toBeNull();
     expect(await activateSet(database, SET, "me", START)).toMatchObject({ activated: true, resources: 0, opened: 0 });
-    expect(await activeSet(database)).toEqual({ id: SET.id, files: SET.files });
+    expect(await activeSet(database)).toEqual({ id: SET.id, version: expect.any(Number) as number, files: SET.files });
     expect(await database.select().from(policy_rules).orderBy(policy_rules.position)).toMatchObject([
       { policy_id: "p", rule_id: "owner", key: "Owner", severity: "high", position: 0, title: "Tags" },
       { policy_id: "p", rule_id: "env", key: "Env", severity: "medium", position: 1 },

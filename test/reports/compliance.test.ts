@@ -303,6 +303,7 @@ describeOnBoth("compliance on %s", (kind) => {
     await seed.unit({ type: "filter" });
     expect(await basis(database)).toEqual({
       policy_set_id: "set-1",
+      policy_version: expect.any(Number) as number,
       oldest_listed_at: new Date(NOON.getTime() - 5000),
       newest_listed_at: NOON,
     });
