@@ -72,7 +72,10 @@ function documentsIn(text: string): readonly Document[] | null {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
   try {
-    return parseAllDocuments(text, { prettyErrors: false, uniqueKeys: false, logLevel: "error" });
+    const documents = parseAllDocuments(text, { prettyErrors: false, uniqueKeys: false, logLevel: "error" });
+    // What the parser says of a full stack in its second half.
+    const full = documents.some(({ errors }) => errors.some(({ code }) => code === "RESOURCE_EXHAUSTION"));
+    return full ? null : documents;
   } catch (error) {
     // What the engine throws when its stack is full.
     if (error instanceof RangeError) return null;

@@ -48,6 +48,12 @@ describe("a policy that is no policy", () => {
     ],
   ])("%#", (text, problem) => expect(problemsOf(text)).toEqual([problem]));
 
+  test.each(["[", "{a: ", "- ", "? "])("nested without end by %j is said as such", (open) => {
+    expect(problemsOf(`version: 1\nid:\n  ${open.repeat(50_000)}`)).toEqual([
+      "a.yaml: is nested deeper than 20 levels",
+    ]);
+  });
+
   test("lines are counted on after what is no YAML", () => {
     expect(problemsOf("  version: 1\nid\nrules: [\n").map((line) => line.split(" ")[0])).toEqual([
       "a.yaml:2:1:",

@@ -133,11 +133,12 @@ function refusedBy(problems: readonly PolicyProblem[], files: readonly PolicyFil
 
 /** Each is one line of text, at a place that the file has; 0 stands for the whole file. */
 function placed(problems: readonly PolicyProblem[], files: readonly PolicyFile[]): void {
+  if (problems.length === 0) return;
+  const linesByPath = new Map(files.map(({ path, text }) => [path, linesOf(text)]));
   for (const problem of problems) {
     const { path, line, column, message, hint } = problem;
-    const file = files.find((one) => one.path === path);
-    if (!file) throw new Error(`a problem of ${path}, which is no file`);
-    const lines = linesOf(file.text);
+    const lines = linesByPath.get(path);
+    if (!lines) throw new Error(`a problem of ${path}, which is no file`);
     const columns = lines[line - 1]?.length ?? 0;
     const whole = line === 0 && column === 0;
     if (!whole && !(line >= 1 && line <= lines.length && column >= 1 && column <= columns + 1))
