@@ -74,6 +74,7 @@ export function dropDependent(world: World, candidates: readonly Candidate[], to
 
 /** Leaves out fixes whose result some rule refuses: a value that is not allowed, a key that is needed or must not be. */
 export function dropRefused(world: World, candidates: readonly Candidate[], toPerson: ToPerson): Candidate[] {
+  if (candidates.length === 0) return [];
   const { set, subject } = world;
   const before = judge(set, subject).violations;
   let kept = [...candidates];

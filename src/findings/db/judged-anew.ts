@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { Database } from "../../db/client.ts";
 import { loadSurroundings, type Wanted } from "../../inventory/db/surroundings.ts";
 import type { Resource } from "../../inventory/resource.ts";
@@ -20,6 +21,8 @@ export type JudgedAnew = {
 
 /** Resources in memory at a time, twice: while some are judged, the next are read. */
 const BATCH = 1000;
+/** Resources that are judged before the event loop has its turn. */
+const TURN = 100;
 
 /**
  * Judges all live resources by a set, batch by batch in order of ARN, and says what that changes. `renamed`: rules whose
@@ -41,12 +44,16 @@ export async function* judgedAnew(
       next = readAfter(database, end.resource.arn, wanted);
       // It is awaited in the next round; until then its failure is nobody's.
       next.catch(() => {});
-      yield batch.map((stored) => {
+      const judged: JudgedAnew[] = [];
+      for (const stored of batch) {
+        // To send a query takes the driver two round trips: it has to have its turns, or the next batch waits for this one.
+        if (judged.length % TURN === 0) await setImmediate();
         const known = underNewNames(stored, names);
         const surroundings = around.get(known.resource.arn) ?? NOT_LOOKED_UP;
         const changes = rejudge(known, set, occasion, surroundings);
-        return { stored, renamed: known.findings, around: surroundings, changes };
-      });
+        judged.push({ stored, renamed: known.findings, around: surroundings, changes });
+      }
+      yield judged;
     }
   } finally {
     await next.catch(() => {});

@@ -30,24 +30,33 @@ export async function loadDigests(database: Database, arns: readonly string[]): 
   return new Map(Object.entries(JSON.parse(packed?.digests ?? "{}") as Record<string, string>));
 }
 
-/** The next live resources in order of ARN, with their findings. Empty: there are no more. */
+/** The next live resources in order of ARN, with their findings, in one query. Empty: there are no more. */
 export async function loadLiveAfter(
   database: Database,
   arn: string,
   limit: number,
 ): Promise<(Known & { resource: ResourceRow })[]> {
-  const next = database
-    .select({ arn: resources.arn })
-    .from(resources)
-    .where(and(gt(resources.arn, arn), isNull(resources.gone_at)))
-    .orderBy(resources.arn)
-    .limit(limit);
-  const arns = (await next).map((row) => row.arn);
-  const known = await loadKnown(database, arns);
-  return arns.flatMap((one) => {
-    const { resource = null, findings = [] } = known.get(one) ?? {};
-    return resource === null ? [] : { resource, findings };
-  });
+  const next = database.$with("next").as(
+    database
+      .select()
+      .from(resources)
+      .where(and(gt(resources.arn, arn), isNull(resources.gone_at)))
+      .orderBy(resources.arn)
+      .limit(limit),
+  );
+  const [packed] = await database
+    .with(next)
+    .select({
+      rows: sql<string | null>`(select json_agg(${next} order by arn)::text from ${next})`,
+      found: sql<
+        string | null
+      >`(select json_agg(${findings})::text from ${findings} where arn = any(array(select arn from ${next})))`,
+    })
+    .from(sql`(values (1)) as one`);
+  const found = unpack(findings, packed?.found);
+  const findingsByArn = Map.groupBy(found, (finding) => finding.arn);
+  const rows = unpack(resources, packed?.rows);
+  return rows.map((resource) => ({ resource, findings: findingsByArn.get(resource.arn) ?? [] }));
 }
 
 /**
@@ -64,7 +73,16 @@ async function selectRows<Table extends typeof resources | typeof findings>(
     .select({ rows: sql<string | null>`json_agg(${source})::text` })
     .from(source)
     .where(where);
-  const rows = JSON.parse(packed?.rows ?? "[]") as Record<string, unknown>[];
+  return unpack(table, packed?.rows);
+}
+
+/** Rows of a table from the JSON text into which the database packed them; null is none. */
+function unpack<Table extends typeof resources | typeof findings>(
+  table: Table,
+  json: string | null | undefined,
+): Table["$inferSelect"][] {
+  const rows = JSON.parse(json ?? "[]") as Record<string, unknown>[];
+  const source: PgTable = table;
   const instants = Object.values(getTableColumns(source)).filter(({ dataType }) => dataType === "date");
   for (const row of rows) {
     for (const { name } of instants) if (typeof row[name] === "string") row[name] = new Date(row[name]);
