@@ -161,13 +161,18 @@ CREATE TABLE "scans" (
 	"requested_by" text NOT NULL,
 	"schedule_id" text,
 	"slot" timestamp with time zone,
-	"targets" jsonb NOT NULL,
+	"targets" integer NOT NULL,
 	"types" jsonb NOT NULL,
 	"confirm_all" boolean NOT NULL,
+	"scope_hash" text NOT NULL,
+	"dispatched" boolean DEFAULT false NOT NULL,
 	"policy_set_id" text,
 	"created_at" timestamp with time zone NOT NULL,
 	"started_at" timestamp with time zone,
 	"heartbeat_at" timestamp with time zone,
+	"stop_requested_at" timestamp with time zone,
+	"stop_reason" text,
+	"stopped_by" text,
 	"finished_at" timestamp with time zone,
 	"warnings" jsonb NOT NULL,
 	"api_calls" jsonb NOT NULL,
@@ -281,6 +286,26 @@ CREATE TABLE "installation" (
 	"created_at" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "scan_targets" (
+	"scan_id" uuid NOT NULL,
+	"account_id" text NOT NULL,
+	"region" text NOT NULL,
+	"partition" text NOT NULL,
+	"rank" integer NOT NULL,
+	"expected" integer NOT NULL,
+	"state" text NOT NULL,
+	"attempts" integer DEFAULT 0 NOT NULL,
+	"lease_owner" text,
+	"lease_epoch" integer DEFAULT 0 NOT NULL,
+	"lease_expires_at" timestamp with time zone,
+	"queued_at" timestamp with time zone,
+	"started_at" timestamp with time zone,
+	"finished_at" timestamp with time zone,
+	"api_calls" jsonb NOT NULL,
+	"warnings" jsonb NOT NULL,
+	CONSTRAINT "scan_targets_scan_id_account_id_region_pk" PRIMARY KEY("scan_id","account_id","region")
+);
+--> statement-breakpoint
 CREATE INDEX "exemption_events_by_exemption" ON "exemption_events" USING btree ("exemption_id","id");--> statement-breakpoint
 CREATE INDEX "exemptions_by_expires_at" ON "exemptions" USING btree ("expires_at","id");--> statement-breakpoint
 CREATE INDEX "finding_events_by_finding" ON "finding_events" USING btree ("finding_id","id");--> statement-breakpoint
@@ -298,4 +323,6 @@ CREATE UNIQUE INDEX "policy_sets_by_version" ON "policy_sets" USING btree ("vers
 CREATE UNIQUE INDEX "policy_sets_one_active" ON "policy_sets" USING btree ("active") WHERE "policy_sets"."active";--> statement-breakpoint
 CREATE INDEX "plan_actions_by_arn" ON "plan_actions" USING btree ("arn");--> statement-breakpoint
 CREATE INDEX "plans_by_created_at" ON "plans" USING btree ("created_at");--> statement-breakpoint
-CREATE INDEX "plans_by_scan" ON "plans" USING btree ("scan_id");
+CREATE INDEX "plans_by_scan" ON "plans" USING btree ("scan_id");--> statement-breakpoint
+CREATE UNIQUE INDEX "scan_targets_one_at_work" ON "scan_targets" USING btree ("account_id","region") WHERE state = 'running';--> statement-breakpoint
+CREATE INDEX "scan_targets_open" ON "scan_targets" USING btree ("scan_id","rank") WHERE state in ('queued', 'running');

@@ -319,10 +319,23 @@ CREATE VIEW reporting.v1_scans AS
 SELECT s.id, s.state, s.trigger, s.requested_by, s.schedule_id, s.slot, s.confirm_all, s.policy_set_id,
   s.created_at, s.started_at, s.finished_at, s.heartbeat_at,
   extract(epoch FROM s.finished_at - s.started_at)::double precision AS duration_seconds,
-  s.targets, s.types, s.warnings, s.api_calls, s.error,
+  s.stop_requested_at, s.stop_reason, s.stopped_by,
+  s.targets, t.targets_ended, s.types, s.warnings,
+  CASE WHEN s.finished_at IS NULL THEN coalesce((
+    SELECT jsonb_object_agg(c.name, c.calls) FROM (
+      SELECT c.key AS name, sum(c.value::bigint) AS calls FROM scan_targets st CROSS JOIN jsonb_each_text(st.api_calls) AS c WHERE st.scan_id = s.id GROUP BY c.key
+    ) AS c), '{}') ELSE s.api_calls END AS api_calls,
+  s.error,
+  CASE WHEN s.state = 'running' AND t.done > 0 THEN extract(epoch FROM now() - s.started_at)::double precision * (1 - t.done) / t.done END AS seconds_left,
   u.units, u.units_ended, u.units_complete, u.resources, u.unread, u.opened, u.reopened, u.changed, u.resolved, u.unchanged, u.held,
   (SELECT p.version FROM policy_sets p WHERE p.id = s.policy_set_id) AS policy_version
 FROM scans s
+CROSS JOIN LATERAL (
+  SELECT count(*) FILTER (WHERE st.state = 'ended')::integer AS targets_ended,
+    -- Each target weighs what is known to be there, and a little for being asked at all.
+    (coalesce(sum(st.expected + 100) FILTER (WHERE st.state = 'ended'), 0) / nullif(sum(st.expected + 100), 0))::double precision AS done
+  FROM scan_targets st WHERE st.scan_id = s.id
+) AS t
 CROSS JOIN LATERAL (
   SELECT count(*)::integer AS units,
     count(*) FILTER (WHERE su.state NOT IN ('pending', 'running'))::integer AS units_ended,
@@ -473,6 +486,12 @@ DO $$ BEGIN
   COMMENT ON COLUMN reporting.v1_units.completed_at IS 'Last time it was complete';
   COMMENT ON COLUMN reporting.v1_units.resources IS 'Live resources';
   COMMENT ON VIEW reporting.v1_scans IS 'Scans, newest by created_at, with the sums over their units.';
+  COMMENT ON COLUMN reporting.v1_scans.targets IS 'Targets of the scan';
+  COMMENT ON COLUMN reporting.v1_scans.targets_ended IS 'Targets on which the work has ended';
+  COMMENT ON COLUMN reporting.v1_scans.seconds_left IS 'Of a running scan, estimated by the targets that have ended and what is known to be in the others; null before one has';
+  COMMENT ON COLUMN reporting.v1_scans.stop_requested_at IS 'When somebody wanted its end before it was done';
+  COMMENT ON COLUMN reporting.v1_scans.stop_reason IS 'cancelled or timed_out';
+  COMMENT ON COLUMN reporting.v1_scans.stopped_by IS 'Who cancelled it';
   COMMENT ON COLUMN reporting.v1_scans.units IS 'Units of the scan';
   COMMENT ON COLUMN reporting.v1_scans.units_ended IS 'Units that ended, however';
   COMMENT ON COLUMN reporting.v1_scans.units_complete IS 'Units read completely';

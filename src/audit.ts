@@ -1,5 +1,5 @@
 import type { Database } from "./db/client.ts";
-import { UnitRecorder, type UnitSummary } from "./findings/store.ts";
+import { type RecordedScan, UnitRecorder, type UnitSummary } from "./findings/store.ts";
 import type { UnitReading } from "./inventory/aws/read-unit.ts";
 import { loadSurroundings } from "./inventory/db/surroundings.ts";
 import type { Observation, Unit } from "./inventory/resource.ts";
@@ -12,7 +12,7 @@ import type { Judgement } from "./policy/verdict.ts";
 /** What an audit of one unit works with. */
 export type UnitAudit = {
   readonly database: Database;
-  readonly scan: { readonly id: string; readonly epoch: number; readonly epoch_before: number };
+  readonly scan: Omit<RecordedScan, "policy_set_id">;
   readonly unit: Unit;
   /** The unit's listing and tag reading, already begun. */
   readonly reading: UnitReading;

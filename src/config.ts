@@ -101,6 +101,8 @@ export const ConfigFile = z.strictObject({
       write: rampedRate(),
       patience_seconds: z.number().positive().default(60),
       targets_at_once: z.number().int().min(1).max(64).default(4),
+      target_hours: z.number().positive().max(500).default(12),
+      scan_hours: z.number().positive().max(500).default(24),
     })
     .prefault({}),
 });

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Config } from "./config.ts";
+import type { OpenDatabase } from "./db/client.ts";
 import { openDatabase } from "./db/open.ts";
 import { reasonOf } from "./db/reason.ts";
 import { renewStatistics } from "./db/statistics.ts";
@@ -14,11 +15,12 @@ import { type Sandbox, sandboxCredentials, startSandbox } from "./sandbox/server
 import { awsSettings } from "./scan/aws-settings.ts";
 import { openCurrentSet } from "./scan/current-set.ts";
 import { ensureInstallation, isReachable } from "./scan/installation.ts";
-import { runScan } from "./scan/run.ts";
 import { ScanRunner } from "./scan/runner.ts";
 import { checkSchedules, startSchedules } from "./scan/schedule.ts";
+import { cancelScan } from "./scan/stop.ts";
 import { hasScanned, type ScanRequest } from "./scan/store.ts";
 import { chooseTargets, chooseTypes, type Narrowing } from "./scan/targets.ts";
+import { startWork, type WorkDeps } from "./scan/work.ts";
 
 /** How a service is started. */
 export type ServiceOptions = {
@@ -29,6 +31,8 @@ export type ServiceOptions = {
   readonly folder: string;
   /** Port of an own sandbox, for other clients; 0 takes any free one. */
   readonly sandbox_port: number;
+  /** How many targets this process works on at a time; 0 leaves them all to workers. Absent: as the configuration says. */
+  readonly workers?: number | undefined;
   readonly now: () => Date;
   /** Tells a person at the terminal what is being done. */
   readonly say: (line: string) => void;
@@ -52,7 +56,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 
     say(config.database_url ? "Opening the database." : `Opening the embedded database in ${folder}.`);
     const opened = await openDatabase({ url: config.database_url, folder, command: "tagwarden serve" }, now());
-    const { database, kind } = opened;
+    const { database } = opened;
     stops.push(opened.close);
     await ensureInstallation(database, options.sandbox === "none" ? "aws" : "sandbox", now());
 
@@ -60,32 +64,17 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     stops.push(() => aws.close());
     const { arn } = await aws.caller();
 
+    const work = await startWork(workDeps({ config, opened, aws, now, at_once: options.workers }));
+    stops.push(() => work.stop());
+
     const policies = await openCurrentSet(database, config.policies, { guard: config.mass_close, actor: arn, now });
     const request = await requestsFor(config, aws, sandbox);
-    const settings = {
-      mass_close: config.mass_close,
-      targets_at_once: config.limits.targets_at_once,
-      accounts: config.accounts,
-    };
-    const alone = kind === "pglite";
-    const runner = new ScanRunner({
-      database,
-      alone,
-      now,
-      currentSet: () => policies.refresh(),
-      run: async (scan, set, signal) => {
-        const state = await runScan({ database, aws, set, settings, now, signal }, scan);
-        log.info({ scan_id: scan.id, state }, "scan ended");
-        await renewStatistics(opened);
-        if (state === "cancelled") return;
-        await autoRemediate({ database, aws, set, now, budgets: config.remediation, alone }, scan.id, signal);
-      },
-    });
+    const runner = new ScanRunner({ database, queue: work.queue, now, currentSet: () => policies.refresh() });
     stops.push(() => runner.stop());
-    await runner.endAbandoned();
 
     const app = createApp({
       database,
+      cancelScan: (id, by) => cancelScan(database, id, by, now()),
       requestScan: ({ confirm, ...narrowing }, by) => runner.request(request(narrowing, "api", by, confirm === "all")),
       ready: async () => {
         const ok = await isReachable(database);
@@ -120,6 +109,65 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     throw error;
   }
 }
+
+/** Starts a process that works on the targets of scans, and nothing else. `folder`: of the embedded database. */
+export async function startWorkerProcess(options: {
+  readonly config: Config;
+  readonly sandbox: boolean;
+  readonly folder: string;
+  readonly workers?: number | undefined;
+  readonly now: () => Date;
+}): Promise<{ stop(): Promise<void> }> {
+  const { config, now, folder } = options;
+  const opened = await openDatabase({ url: config.database_url, folder, command: "tagwarden worker" }, now());
+  const aws = openAws(awsSettings(config));
+  const close = async () => {
+    aws.close();
+    await opened.close();
+  };
+  try {
+    await ensureInstallation(opened.database, options.sandbox ? "sandbox" : "aws", now());
+    await aws.caller();
+    const work = await startWork(workDeps({ config, opened, aws, now, at_once: options.workers }));
+    return {
+      stop: async () => {
+        await work.stop();
+        await close();
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** What a process needs to work on scans, as the configuration says. */
+function workDeps(given: {
+  readonly config: Config;
+  readonly opened: OpenDatabase;
+  readonly aws: Aws;
+  readonly now: () => Date;
+  readonly at_once: number | undefined;
+}): WorkDeps {
+  const { config, opened, aws, now, at_once = config.limits.targets_at_once } = given;
+  const { database, kind } = opened;
+  const { target_hours, scan_hours } = config.limits;
+  return {
+    opened,
+    aws,
+    now,
+    at_once,
+    settings: { mass_close: config.mass_close, target_ms: target_hours * HOUR_MS, accounts: config.accounts },
+    longest_ms: scan_hours * HOUR_MS,
+    afterScan: async (scan, set, signal) => {
+      await renewStatistics(opened);
+      const repair = { database, aws, set, now, budgets: config.remediation, alone: kind === "pglite" };
+      await autoRemediate(repair, scan.id, signal);
+    },
+  };
+}
+
+const HOUR_MS = 3_600_000;
 
 async function openSandbox({ folder, sandbox_port, say }: ServiceOptions): Promise<Sandbox> {
   await mkdir(folder, { recursive: true });

@@ -11,12 +11,16 @@ const COMMANDS: Record<string, Row> = {
     load: async () => (await import("./scan.ts")).scanCommand(),
   },
   scans: {
-    summary: "list and show scans; confirm held closures",
+    summary: "list, show and cancel scans; confirm held closures",
     load: async () => (await import("./scans.ts")).scansCommand(),
   },
   serve: {
     summary: "schedules, HTTP API and dashboard; with --sandbox everything without AWS",
     load: async () => (await import("./serve.ts")).serveCommand(),
+  },
+  worker: {
+    summary: "work on scans beside a service; any number of them",
+    load: async () => (await import("./worker.ts")).workerCommand(),
   },
   policies: {
     summary: "validate and activate policies; import and export them; print their schema",

@@ -59,11 +59,12 @@ Examples:
 
 async function scan(context: Context, options: ScanOptions): Promise<number> {
   const { config, now, signal } = context;
-  const [{ loadPolicies }, { loadExemptions }, { chooseTargets, chooseTypes }, { beginTarget, runScan }] =
+  const [{ loadPolicies }, { loadExemptions }, { chooseTargets, chooseTypes }, { beginTarget }, { runScan }] =
     await Promise.all([
       import("../policy/load.ts"),
       import("../exemptions/load.ts"),
       import("../scan/targets.ts"),
+      import("../scan/target.ts"),
       import("../scan/run.ts"),
     ]);
   const folder = options.policies ?? config.policies;

@@ -3,6 +3,7 @@ import { UsageError } from "../config.ts";
 import type { Database } from "../db/client.ts";
 import { confirmHeld } from "../findings/store.ts";
 import { scan, scansPage, unitsOf } from "../reports/store.ts";
+import { cancelScan } from "../scan/stop.ts";
 import { withContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
 import { explainPageToken, pageSizeOption } from "./page-options.ts";
@@ -94,6 +95,23 @@ export function scansCommand(): Command {
         const closed = await confirmHeld(database, id, await context.actor(), context.now());
         process.stdout.write(closed === 0 ? "Nothing is held back by this scan.\n" : `Closed ${closed} findings.\n`);
         if (closed === 0) process.exitCode = EXIT.no;
+      }),
+    );
+  command
+    .command("cancel")
+    .argument("<scan>", "id of a scan that waits or runs")
+    .description("End a scan before it is done. What it has read stands; nothing is taken for gone because of it.")
+    .addHelpText("after", "\nExample:\n  tagwarden scans cancel 019aaf00-0000-7000-8000-000000000000")
+    .action((id: string) =>
+      withContext("scans", async (context) => {
+        const { database } = await context.database();
+        const { state } = await knownScan(database, id);
+        if (await cancelScan(database, id, await context.actor(), context.now())) {
+          process.stdout.write("It ends; whoever works on it stops within seconds.\n");
+          return;
+        }
+        process.stdout.write(`The scan has ended as ${state}: there is nothing to cancel.\n`);
+        process.exitCode = EXIT.no;
       }),
     );
   return command;

@@ -1,3 +1,4 @@
+import type { PGlite } from "@electric-sql/pglite";
 import type { PgDatabase, PgQueryResultHKT } from "drizzle-orm/pg-core";
 
 /**
@@ -10,6 +11,10 @@ export type Database = PgDatabase<PgQueryResultHKT>;
 export type OpenDatabase = {
   readonly database: Database;
   readonly kind: "postgres" | "pglite";
+  /** Where a server is, for what keeps connections of its own; null: it is embedded. */
+  readonly url: string | null;
+  /** The embedded database itself; null: it is a server. */
+  readonly embedded: PGlite | null;
   readonly close: () => Promise<void>;
 };
 
@@ -27,6 +32,8 @@ export async function openPostgres(url: string, options: { max_connections?: num
   return {
     database: drizzle({ client }) as unknown as Database,
     kind: "postgres",
+    url,
+    embedded: null,
     close: () => client.end({ timeout: 5 }),
   };
 }
@@ -42,5 +49,11 @@ export async function openPglite(folder?: string): Promise<OpenDatabase> {
   const [{ PGlite }, { drizzle }] = await Promise.all([import("@electric-sql/pglite"), import("drizzle-orm/pglite")]);
   const startParams = [...PGlite.defaultStartParams, "-c", `shared_buffers=${SHARED_BUFFERS}`];
   const client = await PGlite.create({ startParams, ...(folder !== undefined && { dataDir: folder }) });
-  return { database: drizzle({ client }) as unknown as Database, kind: "pglite", close: () => client.close() };
+  return {
+    database: drizzle({ client }) as unknown as Database,
+    kind: "pglite",
+    url: null,
+    embedded: client,
+    close: () => client.close(),
+  };
 }

@@ -53,6 +53,8 @@ export type RecordedScan = {
   readonly policy_set_id: string;
   /** Epoch that was applied to the unit before anything stored of it was looked at; absent: nothing was yet. */
   readonly epoch_before?: number;
+  /** Makes sure, until the transaction ends, that the unit is still this process's to record, or throws. Absent: nobody else has it. */
+  readonly hold?: (transaction: Database) => Promise<void>;
 };
 
 /** What came of a unit in one scan: the counts of `scan_units`. `unchanged`: open before and after; `held`: open, and waiting to be closed. */
@@ -127,6 +129,7 @@ export class UnitRecorder {
     await this.#compare();
     signal?.throwIfAborted();
     return this.#database.transaction(async (transaction) => {
+      await this.#scan.hold?.(transaction);
       const standing = await lockPolicySet(transaction, this.#scan.policy_set_id);
       const { applied_epoch, last_scan_id } = await lockUnit(transaction, this.#unit);
       if (last_scan_id === this.#scan.id) return storedSummary(transaction, this.#scan.id, this.#unit);

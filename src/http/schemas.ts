@@ -132,7 +132,15 @@ export const Scan = z
     started_at: instant().nullable(),
     finished_at: instant().nullable(),
     duration_seconds: z.number().nullable(),
-    targets: z.array(z.strictObject({ partition: z.string(), account_id: accountId(), region: z.string() })),
+    stop_requested_at: instant().nullable(),
+    stop_reason: z.enum(["cancelled", "timed_out"]).nullable(),
+    stopped_by: z.string().nullable(),
+    targets: whole(),
+    targets_ended: whole(),
+    seconds_left: z
+      .number()
+      .nullable()
+      .openapi({ description: "Of a running scan, estimated; null before a target has ended" }),
     types: z.array(type()),
     warnings: z.array(z.string()),
     api_calls: z

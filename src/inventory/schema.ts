@@ -12,7 +12,7 @@ import {
   uuid,
 } from "drizzle-orm/pg-core";
 import type { ParentEdge } from "./lineage.ts";
-import type { ReadError, ReadingSource, Target, UnitState } from "./resource.ts";
+import type { ReadError, ReadingSource, UnitState } from "./resource.ts";
 import type { ResourceType } from "./resource-types.ts";
 
 const instant = () => timestamp({ withTimezone: true });
@@ -34,15 +34,25 @@ export const scans = pgTable(
     /** Schedule and the instant it fired for; null when a person asked. */
     schedule_id: text(),
     slot: instant(),
-    targets: jsonb().$type<Target[]>().notNull(),
+    /** How many targets it has; which, scan_targets says. */
+    targets: integer().notNull(),
     types: jsonb().$type<ResourceType[]>().notNull(),
     /** Every reading is asked of the service, whatever the index says. */
     confirm_all: boolean().notNull(),
+    /** Of targets, types and confirm_all, hex: two scans that cover the same have the same. */
+    scope_hash: text().notNull(),
+    /** True: workers take its targets as jobs. False: the process that made it works on them, or has yet to make the jobs. */
+    dispatched: boolean().notNull().default(false),
     policy_set_id: text(),
     created_at: instant().notNull(),
     started_at: instant(),
-    /** Written every 3 s while the scan waits or runs; older than 15 s: the process is gone. */
+    /** When a process last said that it works on the scan, by the database's clock. */
     heartbeat_at: instant(),
+    /** A person asked for its end, or it ran for too long: `stop_reason` says which. What has not ended is left as it was. */
+    stop_requested_at: instant(),
+    stop_reason: text().$type<"cancelled" | "timed_out">(),
+    /** Who asked for its end; null for a time-out. */
+    stopped_by: text(),
     finished_at: instant(),
     warnings: jsonb().$type<string[]>().notNull(),
     /** `{total, throttled, "<Operation>": n}` */

@@ -14,6 +14,12 @@ export async function activeSet(
   return row ?? null;
 }
 
+/** The files of a stored set; null: there is none with this id. */
+export async function filesOfSet(database: Database, id: string): Promise<PolicyFile[] | null> {
+  const [row] = await database.select({ files: policy_sets.files }).from(policy_sets).where(eq(policy_sets.id, id));
+  return row?.files ?? null;
+}
+
 /** Makes everyone wait who records by a set or activates one, until the transaction ends. Reading goes on. */
 export async function lockPolicySets(transaction: Database): Promise<void> {
   await transaction.execute(sql`lock table ${policy_sets} in exclusive mode`);

@@ -1,10 +1,10 @@
-import { and, asc, eq, exists, gt, inArray, isNull, not, or, sql } from "drizzle-orm";
+import { and, asc, eq, exists, gt, inArray, isNull, not, sql } from "drizzle-orm";
 import type { Database } from "../db/client.ts";
 import { covered_findings, isExempt } from "../findings/db/covered.ts";
-import type { Resource, Target } from "../inventory/resource.ts";
+import type { Resource } from "../inventory/resource.ts";
 import type { ResourceType } from "../inventory/resource-types.ts";
 import { loadSurroundings, type Wanted } from "../inventory/db/surroundings.ts";
-import { resources } from "../inventory/schema.ts";
+import { resources, scan_units } from "../inventory/schema.ts";
 import { NOT_LOOKED_UP } from "../inventory/surroundings.ts";
 import { policy_sets } from "../policy/schema.ts";
 import type { Known } from "./decide.ts";
@@ -14,7 +14,8 @@ import type { Reason } from "./schema.ts";
 /** Which resources a plan looks at; an absent field means all. */
 export type PlanScope = {
   readonly account_id?: string;
-  readonly targets?: readonly Pick<Target, "account_id" | "region">[];
+  /** The units of this scan. */
+  readonly scan_id?: string;
   readonly types?: readonly ResourceType[];
 };
 
@@ -32,14 +33,7 @@ export async function* loadPlannable(
     isNull(resources.gone_at),
     scope.account_id === undefined ? undefined : eq(resources.account_id, scope.account_id),
     scope.types === undefined ? undefined : inArray(resources.type, [...scope.types]),
-    scope.targets === undefined
-      ? undefined
-      : or(
-          sql`false`,
-          ...scope.targets.map((target) =>
-            and(eq(resources.account_id, target.account_id), eq(resources.region, target.region)),
-          ),
-        ),
+    scope.scan_id === undefined ? undefined : exists(unitOfScan(database, scope.scan_id)),
     exists(
       database
         .select({ one: sql`1` })
@@ -115,6 +109,21 @@ export async function loadKnown(
     policy_set_id: active?.id ?? null,
     open: new Map(open.map(({ id, exempt }) => [id, { exempt }])),
   };
+}
+
+/** The unit of a resource, where a scan has it. */
+function unitOfScan(database: Database, scan_id: string) {
+  return database
+    .select({ one: sql`1` })
+    .from(scan_units)
+    .where(
+      and(
+        eq(scan_units.scan_id, scan_id),
+        eq(scan_units.account_id, resources.account_id),
+        eq(scan_units.region, resources.region),
+        eq(scan_units.type, resources.type),
+      ),
+    );
 }
 
 const reasonColumns = {

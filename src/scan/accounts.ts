@@ -36,6 +36,22 @@ export async function ensureAccounts(
   return warningsOf(failures);
 }
 
+/** How many accounts a reader remembers at most: those of one large scan. */
+const MOST_REMEMBERED = 20_000;
+
+/** Reads an account as `ensureAccounts` does, once for each scan, whatever the number of its regions. */
+export function accountReader(deps: AccountDeps): (scan_id: string, account_id: string) => Promise<string[]> {
+  const read = new Map<string, Promise<string[]>>();
+  return (scan_id, account_id) => {
+    const name = `${scan_id}/${account_id}`;
+    if (read.size > MOST_REMEMBERED) read.clear();
+    const reading = read.get(name) ?? ensureAccounts(deps, [account_id]);
+    read.set(name, reading);
+    reading.catch(() => read.delete(name));
+    return reading;
+  };
+}
+
 async function storeAccount(database: Database, row: typeof accounts.$inferInsert): Promise<void> {
   const { name, tags, read_at } = row;
   await database

@@ -23,6 +23,11 @@ export async function beginScan(
     if (!created) throw new Error("a request without a schedule always has a scan");
     const { scan, deduplicated } = created;
     if (!deduplicated) return scan;
+    if (scan.dispatched) {
+      throw new UsageError(
+        `Scan ${scan.id} of the same targets is with the workers, asked for by ${scan.requested_by}. Watch it: tagwarden scans show ${scan.id}. End it: tagwarden scans cancel ${scan.id}`,
+      );
+    }
     if (seen?.id === scan.id && (scan.heartbeat_at?.getTime() ?? 0) > (seen.heartbeat_at?.getTime() ?? 0)) {
       throw new UsageError(
         `Scan ${scan.id} of the same targets is running, asked for by ${scan.requested_by}. Watch it: tagwarden scans show ${scan.id}`,

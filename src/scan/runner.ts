@@ -2,39 +2,29 @@ import type { Database } from "../db/client.ts";
 import { reasonOf } from "../db/reason.ts";
 import { log } from "../log.ts";
 import type { PolicySet } from "../policy/load.ts";
-import {
-  beatScan,
-  createScan,
-  endAbandonedScans,
-  endScan,
-  failScan,
-  HEARTBEAT_MS,
-  type Scan,
-  type ScanRequest,
-} from "./store.ts";
+import { dispatchScan } from "./dispatch.ts";
+import type { Queue } from "./queue.ts";
+import { beatScans, createScan, failScan, HEARTBEAT_MS, type Scan, type ScanRequest } from "./store.ts";
 
 /** What the runner of a service works with. */
 export type RunnerDeps = {
   readonly database: Database;
-  /** This process alone can use the database, so a scan that is not ended and not ours was left behind. */
-  readonly alone: boolean;
+  readonly queue: Queue;
   /** The set to scan by, looked at again before every scan. */
   readonly currentSet: () => Promise<PolicySet>;
-  /** Runs one scan and what comes after it. */
-  readonly run: (scan: Scan, set: PolicySet, signal: AbortSignal) => Promise<void>;
   readonly now: () => Date;
 };
 
-/** Scans of a service, one at a time in this process; the rows say what waits and what runs. */
+/** Makes the scans that a service is asked for, and hands their targets to the workers once the policies are ready. */
 export class ScanRunner {
   readonly #deps: RunnerDeps;
-  readonly #stopping = new AbortController();
   /** Scans of ours that have not begun: their rows are kept alive here, so that no other process takes them for abandoned. */
   readonly #waiting = new Set<string>();
-  /** Scans of ours that failed, with the reason, until their rows say so: a database that is down or full takes that only later. */
+  /** Scans of ours that could not begin, with the reason, until their rows say so: a database that is down or full takes that only later. */
   readonly #failed = new Map<string, string>();
   readonly #heartbeat: NodeJS.Timeout;
   #queue: Promise<void> = Promise.resolve();
+  #stopped = false;
 
   constructor(deps: RunnerDeps) {
     this.#deps = deps;
@@ -54,9 +44,9 @@ export class ScanRunner {
     if (!created) log.info({ schedule: request.schedule?.id }, "slot taken or previous scan still running");
   }
 
-  /** Stops taking scans, aborts the one that runs and waits until its row says so. */
+  /** Begins nothing more. What was asked for and has not begun is left to the next process. */
   async stop(): Promise<void> {
-    this.#stopping.abort(new Error("the service stops"));
+    this.#stopped = true;
     await this.#queue;
     clearInterval(this.#heartbeat);
   }
@@ -66,25 +56,20 @@ export class ScanRunner {
     const created = await createScan(database, request, now());
     if (created && !created.deduplicated) {
       this.#waiting.add(created.scan.id);
-      this.#queue = this.#queue.then(() => this.#run(created.scan));
+      this.#queue = this.#queue.then(() => this.#begin(created.scan));
     }
     return created;
   }
 
-  async #run(scan: Scan): Promise<void> {
-    const { database, currentSet, run, now } = this.#deps;
-    const { signal } = this.#stopping;
+  async #begin(scan: Scan): Promise<void> {
+    const { database, queue, currentSet, now } = this.#deps;
     try {
-      if (signal.aborted) {
-        await endScan(database, scan.id, { state: "cancelled", warnings: [], api_calls: {}, error: null }, now());
-        return;
-      }
+      if (this.#stopped) return;
       // To activate policies can take longer than the lease.
       const set = await currentSet();
-      this.#waiting.delete(scan.id);
-      await run(scan, set, signal);
+      await dispatchScan(database, queue, scan.id, set.id, now());
     } catch (error) {
-      log.error({ scan_id: scan.id, error: reasonOf(error) }, "scan failed");
+      log.error({ scan_id: scan.id, error: reasonOf(error) }, "a scan could not begin");
       this.#failed.set(scan.id, reasonOf(error));
     } finally {
       this.#waiting.delete(scan.id);
@@ -94,7 +79,7 @@ export class ScanRunner {
     );
   }
 
-  /** A scan that is over and whose row does not say so would stand in the way of every other of its scope. */
+  /** A scan that cannot begin and whose row does not say so would stand in the way of every other of its scope. */
   async #endFailed(): Promise<void> {
     for (const [scan_id, error] of this.#failed) {
       await failScan(this.#deps.database, scan_id, error, this.#deps.now());
@@ -103,22 +88,11 @@ export class ScanRunner {
   }
 
   async #beat(): Promise<void> {
-    const { database, alone, now } = this.#deps;
     try {
-      for (const scan_id of this.#waiting) await beatScan(database, scan_id, {}, now());
+      await beatScans(this.#deps.database, [...this.#waiting]);
       await this.#endFailed();
-      // Alone, whatever is not ended after the start is ours.
-      if (!alone) await this.endAbandoned();
     } catch (error) {
       log.warn({ error: reasonOf(error) }, "heartbeat failed");
-    }
-  }
-
-  /** Ends scans that a dead process left behind. */
-  async endAbandoned(): Promise<void> {
-    const { database, alone, now } = this.#deps;
-    for (const scan_id of await endAbandonedScans(database, alone, now())) {
-      log.warn({ scan_id }, "a scan was left behind by a process that ended; what it completed stands");
     }
   }
 }

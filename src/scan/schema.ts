@@ -1,9 +1,56 @@
-import { integer, pgTable, text, timestamp } from "drizzle-orm/pg-core";
+import { sql } from "drizzle-orm";
+import { index, integer, jsonb, pgTable, primaryKey, text, timestamp, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+
+const instant = () => timestamp({ withTimezone: true });
 
 /** What this database was made for, one row: a sandbox's data and real data never mix. */
 export const installation = pgTable("installation", {
   /** Always 1. */
   id: integer().primaryKey(),
   kind: text().$type<"sandbox" | "aws">().notNull(),
-  created_at: timestamp({ withTimezone: true }).notNull(),
+  created_at: instant().notNull(),
 });
+
+/** `queued`: nobody works on it. `running`: somebody holds its lease. `cancelled`: the scan was stopped before it had ended. */
+export type ScanTargetState = "queued" | "running" | "ended" | "cancelled";
+
+/** A target in one scan: what a process takes, works on and ends. */
+export const scan_targets = pgTable(
+  "scan_targets",
+  {
+    scan_id: uuid().notNull(),
+    account_id: text().notNull(),
+    region: text().notNull(),
+    partition: text().notNull(),
+    /** Place in the scan's order, from 0: targets with few known resources come first. */
+    rank: integer().notNull(),
+    /** Resources that were known there when the scan was made: its share of the work, as far as anyone can tell. */
+    expected: integer().notNull(),
+    state: text().$type<ScanTargetState>().notNull(),
+    /** How often a process took it and neither ended it nor gave it back. */
+    attempts: integer().notNull().default(0),
+    /** Host, process and a random part of whoever holds the lease; null: nobody does. */
+    lease_owner: text(),
+    /** Rises with every lease: what the holder of an earlier one brings is refused. */
+    lease_epoch: integer().notNull().default(0),
+    /** By the database's clock; whoever holds the lease moves it on, and after it another may take the target. */
+    lease_expires_at: instant(),
+    /** When a job for it was last made; null: there is none. */
+    queued_at: instant(),
+    started_at: instant(),
+    finished_at: instant(),
+    /** `{total, throttled, "<Operation>": n}` of all its attempts. */
+    api_calls: jsonb().$type<Record<string, number>>().notNull(),
+    warnings: jsonb().$type<string[]>().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.scan_id, table.account_id, table.region] }),
+    // Whatever the scans: the rates of AWS hold for a target, so one process at a time calls there.
+    uniqueIndex("scan_targets_one_at_work")
+      .on(table.account_id, table.region)
+      .where(sql`state = 'running'`),
+    index("scan_targets_open")
+      .on(table.scan_id, table.rank)
+      .where(sql`state in ('queued', 'running')`),
+  ],
+);

@@ -1,9 +1,11 @@
+import { createHash } from "node:crypto";
 import { and, eq, inArray, lt, or, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../db/client.ts";
 import { uuidv7 } from "../db/uuid.ts";
-import type { Target, Unit } from "../inventory/resource.ts";
+import type { Target } from "../inventory/resource.ts";
 import type { ResourceType } from "../inventory/resource-types.ts";
-import { type ScanState, scan_units, scans, units } from "../inventory/schema.ts";
+import { resources, scan_units, scans, units } from "../inventory/schema.ts";
+import { scan_targets } from "./schema.ts";
 
 /** A scan as its row has it. */
 export type Scan = typeof scans.$inferSelect;
@@ -18,20 +20,21 @@ export type ScanRequest = {
   readonly schedule?: { readonly id: string; readonly slot: Date };
 };
 
-/** How often a process says that its scans live. Milliseconds. */
+/** How often a process says that it works on a scan or a target. Milliseconds. */
 export const HEARTBEAT_MS = 3000;
 
-/** A scan whose process has not said so for this long was left behind. Milliseconds; long enough for a busy database. */
+/** A scan or a target whose process has not said so for this long was left behind. Milliseconds; long enough for a busy database. */
 export const LEASE_MS = 15_000;
 
 /** Serialises the creation of scans, so that two requests for one scope become one scan. */
 const CREATE_LOCK = 7_201_001;
 
-const notEnded = inArray(scans.state, ["queued", "running"]);
+/** The condition of a scan that waits or runs. */
+export const notEnded = inArray(scans.state, ["queued", "running"]);
 
 /**
- * Creates a scan with its units, or returns the one of the same scope that is queued or running (`deduplicated`), or null
- * when its schedule's slot was taken by another replica or its schedule's last scan still runs.
+ * Creates a scan with its targets and units, or returns the one of the same scope that is queued or running (`deduplicated`), or
+ * null when its schedule's slot was taken by another replica or its schedule's last scan still runs.
  */
 export async function createScan(
   database: Database,
@@ -40,10 +43,19 @@ export async function createScan(
 ): Promise<{ scan: Scan; deduplicated: boolean } | null> {
   return database.transaction(async (transaction) => {
     await transaction.execute(sql`select pg_advisory_xact_lock(${CREATE_LOCK})`);
-    const active = await transaction.select().from(scans).where(notEnded);
     const { schedule } = request;
-    if (schedule && active.some((scan) => scan.schedule_id === schedule.id)) return null;
-    const twin = active.find((scan) => sameScope(scan, request));
+    const scope_hash = scopeHash(request);
+    const [running] = schedule
+      ? await transaction
+          .select({ id: scans.id })
+          .from(scans)
+          .where(and(notEnded, eq(scans.schedule_id, schedule.id)))
+      : [];
+    if (running) return null;
+    const [twin] = await transaction
+      .select()
+      .from(scans)
+      .where(and(notEnded, eq(scans.scope_hash, scope_hash)));
     if (twin) return schedule ? null : { scan: twin, deduplicated: true };
     const [scan] = await transaction
       .insert(scans)
@@ -54,104 +66,73 @@ export async function createScan(
         requested_by: request.requested_by,
         schedule_id: schedule?.id ?? null,
         slot: schedule?.slot ?? null,
-        targets: [...request.targets],
+        targets: request.targets.length,
         types: [...request.types],
         confirm_all: request.confirm_all,
+        scope_hash,
         created_at: now,
-        heartbeat_at: now,
+        heartbeat_at: sql`clock_timestamp()`,
         warnings: [],
         api_calls: {},
       })
       .onConflictDoNothing()
       .returning();
     if (!scan) return null;
-    const all = unitsOf(scan);
-    for (let start = 0; start < all.length; start += 1000) {
-      const some = all.slice(start, start + 1000);
-      await transaction.insert(scan_units).values(
-        some.map(({ account_id, region, type }) => ({
-          scan_id: scan.id,
-          account_id,
-          region,
-          type,
-          state: "pending" as const,
-        })),
-      );
-      await transaction.insert(units).values(some).onConflictDoNothing();
-    }
+    await insertTargets(transaction, scan, request.targets);
     return { scan, deduplicated: false };
   });
 }
 
-/** Every unit of a scan: targets × types. */
-export function unitsOf(scan: Pick<Scan, "targets" | "types">): Unit[] {
-  return scan.targets.flatMap((target) => scan.types.map((type) => ({ ...target, type })));
+/** Rows for a scan's targets and units, set by set: an organization has hundreds of thousands of units. */
+async function insertTargets(transaction: Database, scan: Scan, targets: readonly Target[]): Promise<void> {
+  const given = sql`jsonb_to_recordset(${JSON.stringify(targets)}::text::jsonb) as t(partition text, account_id text, region text)`;
+  const types = sql`jsonb_array_elements_text(${JSON.stringify(scan.types)}::text::jsonb) as type`;
+  const size = sql`(select account_id, region, count(*) as resources from ${resources} where gone_at is null group by account_id, region)`;
+  await transaction.execute(sql`
+    insert into ${scan_targets} (scan_id, account_id, region, partition, rank, expected, state, api_calls, warnings)
+    select ${scan.id}, t.account_id, t.region, t.partition,
+      row_number() over (order by coalesce(known.resources, 0), t.account_id, t.region) - 1,
+      coalesce(known.resources, 0), 'queued', '{}', '[]'
+    from ${given} left join ${size} as known on known.account_id = t.account_id and known.region = t.region`);
+  await transaction.execute(sql`
+    insert into ${scan_units} (scan_id, account_id, region, type, state)
+    select ${scan.id}, t.account_id, t.region, type, 'pending' from ${given} cross join ${types}`);
+  await transaction.execute(sql`
+    insert into ${units} (partition, account_id, region, type)
+    select t.partition, t.account_id, t.region, type from ${given} cross join ${types} on conflict do nothing`);
 }
 
-function sameScope(scan: Scan, request: ScanRequest): boolean {
-  const key = (scope: Pick<ScanRequest, "targets" | "types" | "confirm_all">) =>
-    JSON.stringify([
-      scope.targets.map(({ account_id, region }) => `${account_id}/${region}`).toSorted(),
-      scope.types.toSorted(),
-      scope.confirm_all,
-    ]);
-  return key(scan) === key(request);
+/** The same for two requests that cover the same, in whatever order they name it. */
+function scopeHash({ targets, types, confirm_all }: Pick<ScanRequest, "targets" | "types" | "confirm_all">): string {
+  const names = targets.map(({ account_id, region }) => `${account_id}/${region}`);
+  return createHash("sha256")
+    .update(JSON.stringify([names.toSorted(), types.toSorted(), confirm_all]))
+    .digest("hex");
 }
 
-/** Marks a scan as begun by this process. */
+/** A scan's row; null: there is none. */
+export async function readScan(database: Database, scan_id: string): Promise<Scan | null> {
+  const [scan] = await database.select().from(scans).where(eq(scans.id, scan_id));
+  return scan ?? null;
+}
+
+/** Marks a scan as begun by this process, which works on all its targets itself. */
 export async function startScan(database: Database, scan_id: string, policy_set_id: string, now: Date): Promise<void> {
   await database
     .update(scans)
-    .set({ state: "running", started_at: now, heartbeat_at: now, policy_set_id })
+    .set({ state: "running", started_at: now, heartbeat_at: sql`clock_timestamp()`, policy_set_id })
     .where(eq(scans.id, scan_id));
 }
 
-/** Says that the scan's process lives, and how many calls it has made. One that has ended stays as it is. */
-export async function beatScan(
-  database: Database,
-  scan_id: string,
-  api_calls: Record<string, number>,
-  now: Date,
-): Promise<void> {
-  await database
+/** Says that this process works on some scans. Returns which of them somebody wants to end. One that has ended stays as it is. */
+export async function beatScans(database: Database, scan_ids: readonly string[]): Promise<string[]> {
+  if (scan_ids.length === 0) return [];
+  const beaten = await database
     .update(scans)
-    .set({ heartbeat_at: now, api_calls })
-    .where(and(eq(scans.id, scan_id), notEnded));
-}
-
-/** Marks the units of a target as begun. */
-export async function startUnits(database: Database, scan_id: string, target: Target, now: Date): Promise<void> {
-  const { account_id, region } = target;
-  await database
-    .update(scan_units)
-    .set({ state: "running", started_at: now })
-    .where(and(eq(scan_units.scan_id, scan_id), eq(scan_units.account_id, account_id), eq(scan_units.region, region)));
-}
-
-/** How a scan ended. */
-export type ScanEnd = {
-  readonly state: Exclude<ScanState, "queued" | "running">;
-  readonly warnings: string[];
-  readonly api_calls: Record<string, number>;
-  readonly error: string | null;
-};
-
-/** Ends a scan; units that never ended are `cancelled`, and what was not read stays as it was. */
-export async function endScan(database: Database, scan_id: string, end: ScanEnd, now: Date): Promise<void> {
-  await database.transaction(async (transaction) => {
-    await transaction
-      .update(scans)
-      .set({ ...end, finished_at: now })
-      .where(eq(scans.id, scan_id));
-    await cancelOpenUnits(transaction, scan_id, now);
-  });
-}
-
-async function cancelOpenUnits(transaction: Database, scan_id: string, now: Date): Promise<void> {
-  await transaction
-    .update(scan_units)
-    .set({ state: "cancelled", finished_at: now })
-    .where(and(eq(scan_units.scan_id, scan_id), inArray(scan_units.state, ["pending", "running"])));
+    .set({ heartbeat_at: sql`clock_timestamp()` })
+    .where(and(inArray(scans.id, [...scan_ids]), notEnded))
+    .returning({ id: scans.id, stop_requested_at: scans.stop_requested_at });
+  return beaten.flatMap(({ id, stop_requested_at }) => (stop_requested_at === null ? [] : id));
 }
 
 /** Ends a scan as failed unless it has ended, or does not meet `condition`; returns whether it did. Its calls and warnings stay. */
@@ -168,22 +149,43 @@ export async function failScan(
       .set({ state: "failed", error, finished_at: now })
       .where(and(eq(scans.id, scan_id), notEnded, condition))
       .returning({ id: scans.id });
-    if (failed.length > 0) await cancelOpenUnits(transaction, scan_id, now);
+    if (failed.length > 0) await cancelOpen(transaction, scan_id, now);
     return failed.length > 0;
   });
 }
 
+/** What has not ended of a scan is cancelled: nobody may take it any more, and what was known of it stays. */
+export async function cancelOpen(transaction: Database, scan_id: string, now: Date): Promise<void> {
+  await transaction
+    .update(scan_targets)
+    .set({ state: "cancelled", finished_at: now, lease_owner: null, lease_expires_at: null })
+    .where(and(eq(scan_targets.scan_id, scan_id), inArray(scan_targets.state, ["queued", "running"])));
+  await transaction
+    .update(scan_units)
+    .set({ state: "cancelled", finished_at: now })
+    .where(and(eq(scan_units.scan_id, scan_id), inArray(scan_units.state, ["pending", "running"])));
+}
+
+/** Scans that no process works on and no worker was told of: the process that made them is gone. */
+export const isAbandoned = (): SQL | undefined =>
+  and(
+    notEnded,
+    eq(scans.dispatched, false),
+    lt(scans.heartbeat_at, sql`clock_timestamp() - ${LEASE_MS} * interval '1 millisecond'`),
+  );
+
 /**
- * Ends, as failed, scans whose process is gone: their heartbeat is older than the lease, or, where this process is the only
- * one that can use the database (`alone`), any that is not ended. Units that they completed stand. Returns their ids.
+ * Ends, as failed, scans whose process is gone and that no worker takes over: for a command, which can only begin anew. `alone`:
+ * this process is the only one that can use the database, so any that is not ended was left behind. Units that they completed
+ * stand. Returns their ids.
  */
 export async function endAbandonedScans(database: Database, alone: boolean, now: Date): Promise<string[]> {
-  const silent = alone ? undefined : lt(scans.heartbeat_at, new Date(now.getTime() - LEASE_MS));
+  const left = alone ? notEnded : isAbandoned();
   const error = "Its process ended before the scan did. Units that it completed stand; scan again for the rest.";
   const abandoned: string[] = [];
-  for (const { id } of await database.select({ id: scans.id }).from(scans).where(and(notEnded, silent))) {
+  for (const { id } of await database.select({ id: scans.id }).from(scans).where(left)) {
     // It may have ended or shown a sign of life since.
-    if (await failScan(database, id, error, now, silent)) abandoned.push(id);
+    if (await failScan(database, id, error, now, left)) abandoned.push(id);
   }
   return abandoned;
 }
@@ -196,15 +198,4 @@ export async function hasScanned(database: Database): Promise<boolean> {
     .where(or(eq(scans.state, "succeeded"), eq(scans.state, "partial")))
     .limit(1);
   return row !== undefined;
-}
-
-/** States of the units of a scan. */
-export async function unitStates(
-  database: Database,
-  scan_id: string,
-): Promise<{ state: string; listed: boolean; resources: number }[]> {
-  return database
-    .select({ state: scan_units.state, listed: scan_units.listed, resources: scan_units.resources })
-    .from(scan_units)
-    .where(eq(scan_units.scan_id, scan_id));
 }

@@ -2,6 +2,7 @@ import type { Database } from "../../src/db/client.ts";
 import { UsageError } from "../../src/config.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { HttpDeps, ScanWish } from "../../src/http/deps.ts";
+import { cancelScan } from "../../src/scan/stop.ts";
 import { NOW } from "./seed.ts";
 
 /** The app over a database, with a runner of scans that only remembers what was asked. */
@@ -16,6 +17,7 @@ export function openApp(database: Database, changes: Partial<HttpDeps> = {}) {
       const n = twin < 0 ? asked.length - 1 : twin;
       return { scan_id: `019ccccc-0000-7000-8000-00000000000${n}`, deduplicated: twin >= 0 };
     },
+    cancelScan: (id, by) => cancelScan(database, id, by, NOW),
     ready: async () => ({ ok: true, checks: { database: "ok" } }),
     sandbox: false,
     now: () => NOW,

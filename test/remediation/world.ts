@@ -142,11 +142,8 @@ export class World {
         state: "succeeded",
         trigger: "cli",
         requested_by: ACTOR,
-        targets: ["us-east-1", "eu-west-1"].map((region) => ({
-          partition: "aws",
-          account_id: this.account_id,
-          region,
-        })),
+        targets: 2,
+        scope_hash: id,
         types: [...new Set(all.map(({ type }) => type))],
         confirm_all: false,
         policy_set_id: this.set.id,

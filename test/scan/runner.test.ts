@@ -2,8 +2,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { scans } from "../../src/inventory/schema.ts";
-import { type RunnerDeps, ScanRunner } from "../../src/scan/runner.ts";
-import { endScan, HEARTBEAT_MS, type ScanRequest } from "../../src/scan/store.ts";
+import { openQueue, type Queue } from "../../src/scan/queue.ts";
+import { ScanRunner } from "../../src/scan/runner.ts";
+import { HEARTBEAT_MS, type ScanRequest } from "../../src/scan/store.ts";
 import { emptyTables, openTestDatabase } from "../support/database.ts";
 import { POLICIES } from "../support/scan.ts";
 
@@ -16,14 +17,19 @@ const request: ScanRequest = {
 };
 
 let opened: Awaited<ReturnType<typeof openTestDatabase>>;
+let queue: Queue;
 beforeAll(async () => {
   opened = await openTestDatabase("pglite");
+  queue = await openQueue(opened);
 });
 beforeEach(() => emptyTables(opened.database));
-afterAll(() => opened.close());
+afterAll(async () => {
+  await queue.stop(1000);
+  await opened.close();
+});
 
-function runnerOf(deps: Pick<RunnerDeps, "currentSet" | "run">): ScanRunner {
-  return new ScanRunner({ database: opened.database, alone: true, now: () => new Date(), ...deps });
+function runnerOf(currentSet: () => Promise<typeof POLICIES>): ScanRunner {
+  return new ScanRunner({ database: opened.database, queue, now: () => new Date(), currentSet });
 }
 
 async function rowOf(scan_id: string) {
@@ -32,30 +38,22 @@ async function rowOf(scan_id: string) {
 }
 
 test("a scan that waits for its policies to be activated is not taken for abandoned", async () => {
-  const beats: Date[] = [];
-  const runner = runnerOf({
-    currentSet: async () => {
-      await delay(HEARTBEAT_MS * 1.5);
-      return POLICIES;
-    },
-    run: async ({ id }) => {
-      beats.push((await rowOf(id)).heartbeat_at!);
-      await endScan(opened.database, id, { state: "succeeded", warnings: [], api_calls: {}, error: null }, new Date());
-    },
+  let scan_id = "";
+  const runner = runnerOf(async () => {
+    await delay(HEARTBEAT_MS * 1.5);
+    const { state, heartbeat_at, created_at } = await rowOf(scan_id);
+    expect(state).toBe("queued");
+    expect(heartbeat_at!.getTime()).toBeGreaterThan(created_at.getTime() + HEARTBEAT_MS / 2);
+    return POLICIES;
   });
-  const { scan_id } = await runner.request(request);
-  await expect.poll(() => beats.length, { timeout: 3 * HEARTBEAT_MS }).toBe(1);
+  ({ scan_id } = await runner.request(request));
+  await expect.poll(async () => (await rowOf(scan_id)).state, { timeout: 3 * HEARTBEAT_MS }).toBe("running");
   await runner.stop();
-  const { created_at, state } = await rowOf(scan_id);
-  expect(beats[0]!.getTime()).toBeGreaterThan(created_at.getTime());
-  expect(state).toBe("succeeded");
+  expect(await rowOf(scan_id)).toMatchObject({ dispatched: true, policy_set_id: POLICIES.id });
 });
 
 test("a scan that could not begin has failed, says why, and stands in nobody's way", async () => {
-  const runner = runnerOf({
-    currentSet: () => Promise.reject(new Error("the disk is full")),
-    run: () => Promise.resolve(),
-  });
+  const runner = runnerOf(() => Promise.reject(new Error("the disk is full")));
   const { scan_id } = await runner.request(request);
   await expect.poll(async () => (await rowOf(scan_id)).state).toBe("failed");
   expect(await rowOf(scan_id)).toMatchObject({ error: "the disk is full" });

@@ -7,11 +7,17 @@ import { describe, inject } from "vitest";
 import { type Database, type OpenDatabase, openPostgres } from "../../src/db/client.ts";
 
 /** An empty, migrated database of either kind; the PostgreSQL one is a copy of the template and is dropped on close. */
-export async function openTestDatabase(kind: OpenDatabase["kind"]): Promise<OpenDatabase & { url: string | null }> {
+export async function openTestDatabase(kind: OpenDatabase["kind"]): Promise<OpenDatabase> {
   if (kind === "pglite") {
     const dump = new Blob([await readFile(inject("pglite_dump"))]);
     const client = await PGlite.create({ loadDataDir: dump });
-    return { database: drizzle({ client }) as unknown as Database, kind, url: null, close: () => client.close() };
+    return {
+      database: drizzle({ client }) as unknown as Database,
+      kind,
+      url: null,
+      embedded: client,
+      close: () => client.close(),
+    };
   }
   const base = inject("postgres_url");
   const name = `test_${randomBytes(6).toString("hex")}`;

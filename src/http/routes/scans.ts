@@ -39,7 +39,7 @@ const Accepted = z
   .openapi("ScanAccepted");
 
 /** Scans: to look at, and to ask for. */
-export function scanRoutes({ database, requestScan, now }: HttpDeps) {
+export function scanRoutes({ database, requestScan, cancelScan, now }: HttpDeps) {
   const answers = new IdempotentAnswers<{ scan_id: string; deduplicated: boolean }>(now);
   return apiRouter()
     .openapi(
@@ -115,6 +115,33 @@ export function scanRoutes({ database, requestScan, now }: HttpDeps) {
         const found = await scan(database, c.req.valid("param").id);
         if (found === null) throw new ProblemError("not-found", "There is no scan with this id.");
         return c.json(publish(Scan, found), 200);
+      },
+    )
+    .openapi(
+      createRoute({
+        method: "post",
+        path: "/scans/{id}/cancel",
+        operationId: "cancelScan",
+        tags: ["scans"],
+        summary: "End a scan before it is done; what it has read stands",
+        request: { params: Id },
+        responses: {
+          202: {
+            description: "Whoever works on it stops within seconds; this is the scan as it is now",
+            content: { "application/json": { schema: Scan } },
+          },
+          ...commonProblems,
+          ...changeProblems,
+          ...notFound,
+        },
+      }),
+      async (c) => {
+        const { id } = c.req.valid("param");
+        const found = await scan(database, id);
+        if (found === null) throw new ProblemError("not-found", "There is no scan with this id.");
+        if (!(await cancelScan(id, "api")))
+          throw new ProblemError("conflict", `The scan has ended as ${found.state}: there is nothing to cancel.`);
+        return c.json(publish(Scan, (await scan(database, id)) ?? found), 202);
       },
     )
     .openapi(

@@ -111,7 +111,7 @@ export class Gate {
     const now = performance.now();
     const kind = errorKind(error);
     if (kind === "throttle") {
-      this.#settings.counts.throttled += 1;
+      this.#settings.counts.addThrottled();
       this.#bucket.throttled(now, began_at, retryAfter(error, new Date()));
     }
     if (kind === "throttle" || kind === "transient") {

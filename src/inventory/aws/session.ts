@@ -42,6 +42,8 @@ export type Aws = {
   /** AWS Organizations, asked with the caller's own credentials. */
   readonly organizations: OrganizationsApi;
   readonly calls: CallCounts;
+  /** Those of `calls` that were made in one target; AssumeRole and the like belong to none. */
+  callsIn(target: { readonly account_id: string; readonly region: string }): CallCounts;
   close(): void;
 };
 
@@ -195,6 +197,13 @@ export function openAws(settings: AwsSettings): Aws {
     return credentials;
   });
 
+  const countsByTarget = new Map<string, CallCounts>();
+  const callsIn: Aws["callsIn"] = ({ account_id, region }) => {
+    const name = `${account_id}/${region}`;
+    const counts = countsByTarget.get(name) ?? new CallCounts(calls);
+    countsByTarget.set(name, counts);
+    return counts;
+  };
   const targets = remember(async (key: string, target: { readonly account_id: string; readonly region: string }) => {
     const { account_id, region } = target;
     const [{ personalize, tagging, common }, me] = await Promise.all([sdk(), caller()]);
@@ -213,7 +222,7 @@ export function openAws(settings: AwsSettings): Aws {
       clients,
       credentials,
       settings.limits,
-      gates,
+      { ...gates, counts: callsIn(target) },
       closing.signal,
     );
   });
@@ -244,6 +253,7 @@ export function openAws(settings: AwsSettings): Aws {
     organizations: organizationsApi(organizations),
     target: ({ account_id, region }) => targets(`${account_id}/${region}`, { account_id, region }),
     calls,
+    callsIn,
     close: () => {
       for (const close of onClose) close();
     },

@@ -1,6 +1,3 @@
-import { eq } from "drizzle-orm";
-import type { Database } from "../../db/client.ts";
-import { scans } from "../../inventory/schema.ts";
 import { log } from "../../log.ts";
 import { wantedForRepair } from "../../policy/needs.ts";
 import { Spending } from "../budget.ts";
@@ -57,17 +54,10 @@ export async function autoRemediate(
 async function draftFor({ database, set, now }: ApplyDeps, scan_id: string): Promise<Draft> {
   // Without a policy that asks for it there is nothing to load.
   if (!set.policies.some(({ remediation }) => remediation === "auto")) return { actions: [], blocked: [], review: [] };
-  const scope = await scopeOf(database, scan_id);
-  return planChanges(set, loadPlannable(database, scope, wantedForRepair(set.needs)), { mode: "auto", now: now() });
-}
-
-async function scopeOf(database: Database, scan_id: string): Promise<Parameters<typeof loadPlannable>[1]> {
-  const [scan] = await database
-    .select({ targets: scans.targets, types: scans.types })
-    .from(scans)
-    .where(eq(scans.id, scan_id));
-  if (!scan) throw new Error(`there is no scan ${scan_id}`);
-  return scan;
+  return planChanges(set, loadPlannable(database, { scan_id }, wantedForRepair(set.needs)), {
+    mode: "auto",
+    now: now(),
+  });
 }
 
 /** The actions that the budgets allow, in order; `beyond`: how many are left. */

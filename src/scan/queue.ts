@@ -1,0 +1,93 @@
+import { sql } from "drizzle-orm";
+import { type ConstructorOptions, fromDrizzle, fromPglite, PgBoss } from "pg-boss";
+import type { Database, OpenDatabase } from "../db/client.ts";
+import { reasonOf } from "../db/reason.ts";
+import { log } from "../log.ts";
+import type { ScanTargetKey } from "./leases.ts";
+
+/** A target that waits, and its place in the order of its scan. */
+export type QueuedTarget = ScanTargetKey & { readonly rank: number };
+
+/**
+ * The jobs by which processes hear that there is work: pg-boss, in the same database. A job carries ids only and says nothing about
+ * the state of the work, which our own rows hold: one that is lost is made again, one that is there twice does nothing.
+ */
+export type Queue = {
+  /** Makes jobs for targets, in the caller's transaction. One that waits already stays alone. */
+  enqueue(transaction: Database, targets: readonly QueuedTarget[]): Promise<void>;
+  /** Takes jobs, so many at a time, until `stop`. */
+  work(at_once: number, handle: (key: ScanTargetKey) => Promise<void>): Promise<void>;
+  /** Looks for jobs now, and not only at the next look. */
+  wake(): void;
+  /** Takes no more jobs and waits for those under way, for so long at most. */
+  stop(milliseconds: number): Promise<void>;
+};
+
+/** Schema of pg-boss's tables, beside ours. */
+const SCHEMA = "pgboss";
+const NAME = "scan-target";
+/** How often a process looks for a job when it has none. */
+const POLL_SECONDS = 1;
+const DAY_SECONDS = 24 * 3600;
+
+/** Opens the queue and makes its tables where they are missing. */
+export async function openQueue(opened: OpenDatabase): Promise<Queue> {
+  const boss = new PgBoss({ ...connectionOf(opened), ...SETTINGS });
+  boss.on("error", (error) => log.warn({ error: reasonOf(error) }, "the job queue met an error and goes on"));
+  await boss.start();
+  // `short`: one job of a target may wait, and another one may be under way, whose process may be dead.
+  await boss.createQueue(NAME, {
+    policy: "short",
+    // What comes of a job our rows say, and what is left undone is made a job again.
+    retryLimit: 0,
+    expireInSeconds: DAY_SECONDS - 1,
+    retentionSeconds: 14 * DAY_SECONDS,
+    deleteAfterSeconds: 3600,
+  });
+  const workers: string[] = [];
+  return {
+    enqueue: async (transaction, targets) => {
+      // The share of each scan: what comes k-th in its scan is taken before what comes later in any other.
+      const jobs = targets.map(({ rank, ...data }) => ({ data, priority: -rank, singletonKey: keyOf(data) }));
+      for (let start = 0; start < jobs.length; start += 1000) {
+        await boss.insert(NAME, jobs.slice(start, start + 1000), { db: within(transaction) });
+      }
+    },
+    work: async (at_once, handle) => {
+      const options = { localConcurrency: at_once, pollingIntervalSeconds: POLL_SECONDS, batchSize: 1 };
+      workers.push(
+        await boss.work<ScanTargetKey>(NAME, options, async (jobs) => {
+          for (const { data } of jobs) await handle(data);
+        }),
+      );
+    },
+    wake: () => {
+      for (const id of workers) boss.notifyWorker(id);
+    },
+    stop: (milliseconds) => boss.stop({ graceful: true, timeout: milliseconds, close: true }),
+  };
+}
+
+/** What pg-boss is not to do: schedules are ours, and what it would note of itself nobody reads. */
+const SETTINGS = {
+  schema: SCHEMA,
+  schedule: false,
+  registerInstance: false,
+  monitorVacuum: false,
+  openTelemetry: { enabled: false },
+} satisfies ConstructorOptions;
+
+function connectionOf({ url, embedded }: OpenDatabase): ConstructorOptions {
+  if (embedded) return { db: fromPglite(embedded), backend: "pglite", reindex: false };
+  if (url === null) throw new Error("a database that is not embedded has a URL");
+  return { connectionString: url, application_name: "tagwarden jobs", max: 2 };
+}
+
+/** The caller's transaction as pg-boss takes it. Both drivers return rows, or an object with them; drizzle's common type leaves open which. */
+function within(transaction: Database): ReturnType<typeof fromDrizzle> {
+  return fromDrizzle(transaction as unknown as Parameters<typeof fromDrizzle>[0], sql);
+}
+
+function keyOf({ scan_id, account_id, region }: ScanTargetKey): string {
+  return `${scan_id}/${account_id}/${region}`;
+}

@@ -1,0 +1,43 @@
+import type { OpenDatabase } from "../db/client.ts";
+import { openQueue, type Queue } from "./queue.ts";
+import { Reconciler, takeOver } from "./reconciler.ts";
+import { Worker, type WorkerDeps } from "./worker.ts";
+
+/** What a process needs to work on scans. */
+export type WorkDeps = Omit<WorkerDeps, "database" | "queue"> & {
+  readonly opened: OpenDatabase;
+  /** How many targets at a time; 0: it takes none, and only looks after what others leave behind. */
+  readonly at_once: number;
+  /** How long a scan may take. Milliseconds. */
+  readonly longest_ms: number;
+};
+
+/** The part of a process that works on scans: queue, worker, and the one who looks after what is left behind. */
+export type Work = {
+  readonly queue: Queue;
+  /** Ends a scan if it is over, with all that comes after it. */
+  endScan(scan_id: string): Promise<void>;
+  /** Gives back what is under way and ends. */
+  stop(): Promise<void>;
+};
+
+/** Begins to work on scans: first on what was left behind. */
+export async function startWork(deps: WorkDeps): Promise<Work> {
+  const { opened, at_once, longest_ms, now } = deps;
+  const { database, kind } = opened;
+  if (kind === "pglite") await takeOver(database);
+  const queue = await openQueue(opened);
+  const worker = new Worker({ ...deps, database, queue });
+  const endScan = (scan_id: string) => worker.endScan(scan_id);
+  const reconciler = new Reconciler({ database, queue, longest_ms, now, endScan });
+  await reconciler.run();
+  if (at_once > 0) await worker.start(at_once);
+  return {
+    queue,
+    endScan,
+    stop: async () => {
+      await reconciler.stop();
+      await worker.stop();
+    },
+  };
+}
