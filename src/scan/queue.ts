@@ -45,6 +45,9 @@ export async function openQueue(opened: OpenDatabase): Promise<Queue> {
     deleteAfterSeconds: 3600,
   });
   const workers: string[] = [];
+  const wake = () => {
+    for (const id of workers) boss.notifyWorker(id);
+  };
   return {
     enqueue: async (transaction, targets) => {
       // The share of each scan: what comes k-th in its scan is taken before what comes later in any other.
@@ -58,12 +61,12 @@ export async function openQueue(opened: OpenDatabase): Promise<Queue> {
       workers.push(
         await boss.work<ScanTargetKey>(NAME, options, async (jobs) => {
           for (const { data } of jobs) await handle(data);
+          // Where there was one there may be more: a scan that was cancelled leaves thousands of which each takes no time.
+          wake();
         }),
       );
     },
-    wake: () => {
-      for (const id of workers) boss.notifyWorker(id);
-    },
+    wake,
     stop: (milliseconds) => boss.stop({ graceful: true, timeout: milliseconds, close: true }),
   };
 }
