@@ -2,15 +2,12 @@ import { readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Config } from "./config.ts";
-import type { OpenDatabase } from "./db/client.ts";
 import { openDatabase } from "./db/open.ts";
 import { reasonOf } from "./db/reason.ts";
-import { renewStatistics } from "./db/statistics.ts";
 import { createApp } from "./http/app.ts";
 import { serveApp } from "./http/server.ts";
 import { type Aws, openAws } from "./inventory/aws/session.ts";
 import { log } from "./log.ts";
-import { autoRemediate } from "./remediation/aws/auto.ts";
 import { type Sandbox, sandboxCredentials, startSandbox } from "./sandbox/server.ts";
 import { awsSettings } from "./scan/aws-settings.ts";
 import { openCurrentSet } from "./scan/current-set.ts";
@@ -20,7 +17,8 @@ import { checkSchedules, startSchedules } from "./scan/schedule.ts";
 import { cancelScan } from "./scan/stop.ts";
 import { hasScanned, type ScanRequest } from "./scan/store.ts";
 import { chooseTargets, chooseTypes, type Narrowing } from "./scan/targets.ts";
-import { startWork, type WorkDeps } from "./scan/work.ts";
+import { startWork } from "./scan/work.ts";
+import { workDeps } from "./worker.ts";
 
 /** How a service is started. */
 export type ServiceOptions = {
@@ -109,65 +107,6 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     throw error;
   }
 }
-
-/** Starts a process that works on the targets of scans, and nothing else. `folder`: of the embedded database. */
-export async function startWorkerProcess(options: {
-  readonly config: Config;
-  readonly sandbox: boolean;
-  readonly folder: string;
-  readonly workers?: number | undefined;
-  readonly now: () => Date;
-}): Promise<{ stop(): Promise<void> }> {
-  const { config, now, folder } = options;
-  const opened = await openDatabase({ url: config.database_url, folder, command: "tagwarden worker" }, now());
-  const aws = openAws(awsSettings(config));
-  const close = async () => {
-    aws.close();
-    await opened.close();
-  };
-  try {
-    await ensureInstallation(opened.database, options.sandbox ? "sandbox" : "aws", now());
-    await aws.caller();
-    const work = await startWork(workDeps({ config, opened, aws, now, at_once: options.workers }));
-    return {
-      stop: async () => {
-        await work.stop();
-        await close();
-      },
-    };
-  } catch (error) {
-    await close();
-    throw error;
-  }
-}
-
-/** What a process needs to work on scans, as the configuration says. */
-function workDeps(given: {
-  readonly config: Config;
-  readonly opened: OpenDatabase;
-  readonly aws: Aws;
-  readonly now: () => Date;
-  readonly at_once: number | undefined;
-}): WorkDeps {
-  const { config, opened, aws, now, at_once = config.limits.targets_at_once } = given;
-  const { database, kind } = opened;
-  const { target_hours, scan_hours } = config.limits;
-  return {
-    opened,
-    aws,
-    now,
-    at_once,
-    settings: { mass_close: config.mass_close, target_ms: target_hours * HOUR_MS, accounts: config.accounts },
-    longest_ms: scan_hours * HOUR_MS,
-    afterScan: async (scan, set, signal) => {
-      await renewStatistics(opened);
-      const repair = { database, aws, set, now, budgets: config.remediation, alone: kind === "pglite" };
-      await autoRemediate(repair, scan.id, signal);
-    },
-  };
-}
-
-const HOUR_MS = 3_600_000;
 
 async function openSandbox({ folder, sandbox_port, say }: ServiceOptions): Promise<Sandbox> {
   await mkdir(folder, { recursive: true });

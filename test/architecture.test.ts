@@ -16,6 +16,7 @@ const LAYERS = [
   ["scan"],
   ["http"],
   ["sandbox"],
+  ["worker.ts"],
   ["main.ts"],
   ["cli"],
 ];

@@ -34,9 +34,9 @@ half a minute.`,
       if (workers === 0) throw new UsageError("--workers 0 would do nothing: give a number from 1 to 64.");
       const sandbox = config.endpoint !== null && (await isSandbox(config.endpoint));
       const { signal, release } = untilSignalled();
-      const { startWorkerProcess } = await import("../main.ts");
+      const { startWorker } = await import("../worker.ts");
       const folder = dataFolder(config, sandbox);
-      const worker = await startWorkerProcess({ config, sandbox, folder, workers, now: () => new Date() });
+      const worker = await startWorker({ config, sandbox, folder, workers, now: () => new Date() });
       process.stderr.write("Working on scans.   (Ctrl-C stops)\n");
       if (!signal.aborted) await new Promise((done) => signal.addEventListener("abort", done, { once: true }));
       process.stderr.write("Stopping.\n");
