@@ -37,15 +37,36 @@ function isTimeZone(name: string): boolean {
   }
 }
 
+/** Other managed policies than AWS's own are of the account that is entered: a name, which has an ARN of its own in each. */
+const policyName = z
+  .string()
+  .regex(
+    /^([\w+=,.@-]{1,128}|arn:[a-z-]+:iam::aws:policy\/[\w+=,.@/-]{1,512})$/,
+    "the name of a managed policy, or the ARN of one of AWS's own",
+  );
+/** AWS takes ten managed policies for a session at most. */
+const sessionPolicy = () =>
+  z
+    .union(
+      [z.enum(["narrow", "off"]), z.array(policyName).min(1).max(10)],
+      "narrow, off, or a list of one to ten policies",
+    )
+    .default("narrow");
+const region = z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "not a region");
+const unit = z.string().min(1).max(1000);
+
 /** What `tagwarden.yaml` may say. Every field has a default; an unknown one is refused. */
 export const ConfigFile = z.strictObject({
   targets: z
     .strictObject({
       accounts: z.array(accountId).min(1, "name at least one account, or leave accounts out").optional(),
-      regions: z
-        .array(z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "not a region"))
-        .min(1)
+      organization: z
+        .strictObject({
+          units: z.union([z.literal("all"), z.array(unit).min(1)], "a list of units, or all").default("all"),
+          exclude: z.array(accountId).default([]),
+        })
         .optional(),
+      regions: z.union([z.literal("all"), z.array(region).min(1)], "a list of regions, or all").optional(),
       role: z
         .string()
         .regex(/^[\w+=,.@-]{1,64}$/, "the name of a role, without its ARN")
@@ -58,6 +79,11 @@ export const ConfigFile = z.strictObject({
         .string()
         .regex(/^[\w+=,.@-]{2,64}$/)
         .default("tagwarden"),
+      session_policy: z.strictObject({ scan: sessionPolicy(), repair: sessionPolicy() }).prefault({}),
+    })
+    .refine(({ accounts, organization }) => accounts === undefined || organization === undefined, {
+      path: ["organization"],
+      message: "accounts and organization both say what to scan: keep one of them",
     })
     .prefault({}),
   schedules: z
@@ -122,6 +148,8 @@ export type Config = ConfigFile & {
   /** Endpoint that the AWS SDK would use for Personalize, when the environment overrides it. */
   readonly endpoint: string | null;
   readonly log_level: string;
+  /** Where the file says something, as `file:line`; null when there is no file. A field as `targets.accounts.0`. */
+  readonly locate: (field: string) => string | null;
 };
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -137,7 +165,8 @@ export async function loadConfig(env: Environment, cwd: string): Promise<Config>
       );
     },
   );
-  const file = text === null ? ConfigFile.parse({}) : parseConfigFile(relative(cwd, path) || path, text);
+  const name = relative(cwd, path) || path;
+  const file = text === null ? ConfigFile.parse({}) : parseConfigFile(name, text);
   return {
     ...file,
     database_url: databaseUrl(env["DATABASE_URL"]),
@@ -148,6 +177,7 @@ export async function loadConfig(env: Environment, cwd: string): Promise<Config>
     port: port(env["PORT"]),
     endpoint: env["AWS_ENDPOINT_URL_PERSONALIZE"] || env["AWS_ENDPOINT_URL"] || null,
     log_level: logLevel(env["LOG_LEVEL"]),
+    locate: (field) => (text === null ? null : `${name}:${lineOf(text, field)}`),
   };
 }
 
@@ -166,12 +196,28 @@ export function parseConfigFile(path: string, text: string): ConfigFile {
   }
   const result = ConfigFile.safeParse(document.toJS({ maxAliasCount: 100 }) ?? {});
   if (result.success) return result.data;
-  const problems = result.error.issues.map((issue) => {
+  const problems = result.error.issues.map(nearestIssue).map((issue) => {
     const unknown = issue.code === "unrecognized_keys" ? issue.keys[0] : undefined;
     const keys = unknown === undefined ? issue.path : [...issue.path, unknown];
     return `${at(offsetOf(document, issue.path, unknown))}: ${keys.join(".") || "the file"}: ${issue.message}`;
   });
   throw new UsageError(`${problems.join("\n")}\ndocs/configuration.md lists every field.`);
+}
+
+/** The line of a field, or of what is around it. */
+function lineOf(text: string, field: string): number {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const path = field.split(".").map((part) => (/^\d+$/.test(part) ? Number(part) : part));
+  return lines.linePos(offsetOf(document, path, undefined)).line;
+}
+
+/** Of a field that may be one thing or another: what is wrong with the one that came nearest, so that it is said where it is. */
+function nearestIssue(issue: z.core.$ZodIssue): z.core.$ZodIssue {
+  if (issue.code !== "invalid_union") return issue;
+  const inner = issue.errors.flat().toSorted((one, other) => other.path.length - one.path.length)[0];
+  if (inner === undefined || inner.path.length === 0) return issue;
+  return nearestIssue({ ...inner, path: [...issue.path, ...inner.path] });
 }
 
 /** Where in the text a problem is: at an unknown key itself, else at the value, else at the nearest value around it. */

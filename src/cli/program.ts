@@ -18,6 +18,10 @@ const COMMANDS: Record<string, Row> = {
     summary: "schedules, HTTP API and dashboard; with --sandbox everything without AWS",
     load: async () => (await import("./serve.ts")).serveCommand(),
   },
+  targets: {
+    summary: "which accounts and regions a scan would cover, and whether it could",
+    load: async () => (await import("./targets.ts")).targetsCommand(),
+  },
   policies: {
     summary: "validate and activate policies; import and export them; print their schema",
     load: async () => (await import("./policies.ts")).policiesCommand(),

@@ -49,7 +49,9 @@ export function accountOf(id: string, { world }: Context): SandboxAccount {
 
 /** Names of all units: those with accounts, and those above them. */
 function unitNames({ world }: Context): string[] {
-  return [...new Set(world.accounts.flatMap((account) => (account.unit === null ? [] : unitPath(account.unit))))].sort();
+  return [
+    ...new Set(world.accounts.flatMap((account) => (account.unit === null ? [] : unitPath(account.unit)))),
+  ].sort();
 }
 
 /** Names of the units directly under a unit; null: under the root. */

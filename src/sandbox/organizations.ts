@@ -5,7 +5,18 @@ import { AwsError } from "./error.ts";
 import { parseModel } from "./model.ts";
 import { ORGANIZATIONS_MODEL } from "./models/organizations.ts";
 import { POLICY_OPERATIONS } from "./organization-policies.ts";
-import { accountOf, ARN, ORGANIZATION_ID, page, parentUnit, ROOT_ID, unitId, unitOf, unitPath, unitsUnder } from "./organization-tree.ts";
+import {
+  accountOf,
+  ARN,
+  ORGANIZATION_ID,
+  page,
+  parentUnit,
+  ROOT_ID,
+  unitId,
+  unitOf,
+  unitPath,
+  unitsUnder,
+} from "./organization-tree.ts";
 import type { Handler, Service } from "./service.ts";
 
 const OPERATIONS: Record<string, Handler> = {
@@ -47,9 +58,7 @@ const OPERATIONS: Record<string, Handler> = {
   },
   ListParents(input, context) {
     const child = String(input.ChildId);
-    const unit = child.startsWith("ou-")
-      ? parentUnit(unitOf(child, context) ?? "")
-      : accountOf(child, context).unit;
+    const unit = child.startsWith("ou-") ? parentUnit(unitOf(child, context) ?? "") : accountOf(child, context).unit;
     const parent = unit === null ? { Id: ROOT_ID, Type: "ROOT" } : { Id: unitId(unit), Type: "ORGANIZATIONAL_UNIT" };
     return page(`ListParents ${child}`, "Parents", [parent], input, context);
   },

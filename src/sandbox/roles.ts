@@ -40,7 +40,8 @@ export class Roles {
   refusal({ account_id, is_role, session_policy }: Caller, action: string): string | null {
     // Of this one action AWS says that it needs no permission, and that no policy can deny it.
     if (!is_role || action === "sts:GetCallerIdentity") return null;
-    if (matchesAny(this.of(account_id)?.lacks ?? [], action)) return `no identity-based policy allows the ${action} action`;
+    if (matchesAny(this.of(account_id)?.lacks ?? [], action))
+      return `no identity-based policy allows the ${action} action`;
     return session_policy && !allows(session_policy, action) ? `no session policy allows the ${action} action` : null;
   }
 }

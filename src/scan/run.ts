@@ -28,6 +28,7 @@ import {
   unitStates,
   unitsOf,
 } from "./store.ts";
+import { unansweredWarning, unenteredWarning } from "./unreached.ts";
 
 /** Settings of the configuration that a scan heeds. */
 type ScanSettings = {
@@ -146,7 +147,9 @@ async function scanTarget(
       api = await aws.target(target);
     } catch (cause) {
       if (signal?.aborted) throw cause;
-      await endUnreachable(deps, scan, targetUnits, toReadError(cause), report);
+      const error = toReadError(cause);
+      warnings.add(unenteredWarning(target, error));
+      await endUnreachable(deps, scan, targetUnits, error, report);
       return;
     }
     const options = { database: Promise.resolve(database), confirm_all: scan.confirm_all, now };
@@ -174,6 +177,8 @@ async function scanTarget(
       ended.get(unit.type)?.resolve();
     }
   });
+  const unanswered = unansweredWarning(target, readings.values());
+  if (unanswered !== null) warnings.add(unanswered);
   for (const warning of await readLineage(deps, scan, target)) warnings.add(warning);
 }
 

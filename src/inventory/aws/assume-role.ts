@@ -45,7 +45,8 @@ export async function assumeRole(
     throw explained(error, role);
   });
   const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = reply.Credentials ?? {};
-  if (!AccessKeyId || !SecretAccessKey || !SessionToken) throw new Error(`STS gave no credentials for ${roleArn(role)}.`);
+  if (!AccessKeyId || !SecretAccessKey || !SessionToken)
+    throw new Error(`STS gave no credentials for ${roleArn(role)}.`);
   return {
     accessKeyId: AccessKeyId,
     secretAccessKey: SecretAccessKey,
