@@ -209,7 +209,7 @@ function lineOf(text: string, field: string): number {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
   const path = field.split(".").map((part) => (/^\d+$/.test(part) ? Number(part) : part));
-  return lines.linePos(offsetOf(document, path, undefined)).line;
+  return lines.linePos(offsetOf(document, path.slice(0, -1), path.at(-1))).line;
 }
 
 /** Of a field that may be one thing or another: what is wrong with the one that came nearest, so that it is said where it is. */
@@ -221,11 +221,11 @@ function nearestIssue(issue: z.core.$ZodIssue): z.core.$ZodIssue {
 }
 
 /** Where in the text a problem is: at an unknown key itself, else at the value, else at the nearest value around it. */
-function offsetOf(document: Document, path: readonly PropertyKey[], unknown: string | undefined): number {
+function offsetOf(document: Document, path: readonly PropertyKey[], key: string | number | undefined): number {
   for (let depth = path.length; depth >= 0; depth--) {
     const node: unknown = document.getIn(path.slice(0, depth), true);
     if (!isNode(node)) continue;
-    const pair = isMap(node) ? node.items.find(({ key }) => isScalar(key) && key.value === unknown) : undefined;
+    const pair = isMap(node) ? node.items.find(({ key: one }) => isScalar(one) && one.value === key) : undefined;
     const found = pair && isNode(pair.key) ? pair.key : node;
     return found.range?.[0] ?? 0;
   }

@@ -81,7 +81,7 @@ function mending(failed: readonly AdvisedCheck[]): string {
     ({ account_id, action, advice, error }) => `${account_id} ${action}\n  ${advice ?? error?.message}`,
   );
   return [...same]
-    .map(([text, [first]]) => (first?.advice ? `${text}\n  AWS said: ${first.error?.message}\n` : `${text}\n`))
+    .map(([text, [first]]) => (first?.advice ? `${text}\n  Error: ${first.error?.message}\n` : `${text}\n`))
     .join("");
 }
 
