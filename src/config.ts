@@ -62,11 +62,21 @@ export const ConfigFile = z.strictObject({
       accounts: z.array(accountId).min(1, "name at least one account, or leave accounts out").optional(),
       organization: z
         .strictObject({
-          units: z.union([z.literal("all"), z.array(unit).min(1)], "a list of units, or all").default("all"),
+          units: z
+            .union(
+              [z.literal("all"), z.array(unit).min(1, "name at least one unit, or say all")],
+              "a list of units, or all",
+            )
+            .default("all"),
           exclude: z.array(accountId).default([]),
         })
         .optional(),
-      regions: z.union([z.literal("all"), z.array(region).min(1)], "a list of regions, or all").optional(),
+      regions: z
+        .union(
+          [z.literal("all"), z.array(region).min(1, "name at least one region, or say all")],
+          "a list of regions, or all",
+        )
+        .optional(),
       role: z
         .string()
         .regex(/^[\w+=,.@-]{1,64}$/, "the name of a role, without its ARN")
@@ -157,15 +167,12 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** Reads environment and configuration file. Throws UsageError that names the variable, or the file with line and column. */
 export async function loadConfig(env: Environment, cwd: string): Promise<Config> {
   const path = env["TAGWARDEN_CONFIG"] ?? "tagwarden.yaml";
-  const text = await readFile(isAbsolute(path) ? path : join(cwd, path), "utf8").catch(
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT" && env["TAGWARDEN_CONFIG"] === undefined) return null;
-      throw new UsageError(
-        `${path}: cannot be read (${error.code ?? error.message}). TAGWARDEN_CONFIG names this file.`,
-      );
-    },
-  );
-  const name = relative(cwd, path) || path;
+  const full = isAbsolute(path) ? path : join(cwd, path);
+  const text = await readFile(full, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" && env["TAGWARDEN_CONFIG"] === undefined) return null;
+    throw new UsageError(`${path}: cannot be read (${error.code ?? error.message}). TAGWARDEN_CONFIG names this file.`);
+  });
+  const name = relative(cwd, full);
   const file = text === null ? ConfigFile.parse({}) : parseConfigFile(name, text);
   return {
     ...file,

@@ -66,9 +66,7 @@ function sessionPolicy({ settings, partition, account_id, purpose }: AccountRole
 
 /** What a person may do about what STS answers, by the error's name. */
 const ADVICE: Record<string, (role: AccountRole) => string> = {
-  PackedPolicyTooLarge: tooLarge,
   PackedPolicyTooLargeException: tooLarge,
-  MalformedPolicyDocument: malformed,
   MalformedPolicyDocumentException: malformed,
   RegionDisabledException: ({ account_id }) =>
     `STS is not activated in this region for account ${account_id}: activate it there, or set AWS_REGION to another region.`,
