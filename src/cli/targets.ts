@@ -67,7 +67,7 @@ async function named(
     ...account,
     name: account.name ?? configured[account.account_id]?.name ?? null,
   }));
-  if (accounts.every(({ path }) => path === null || !/^r-/.test(path))) return { ...choice, accounts };
+  if (accounts.every(({ path }) => path === null || !path.startsWith("r-"))) return { ...choice, accounts };
   try {
     return { ...choice, accounts: nameUnits(accounts, await unitPaths(aws.organizations)) };
   } catch (error) {

@@ -16,7 +16,7 @@ export function adviceFor({ account_id, action, error }: Check, asker: Asker): s
   const who = account_id === caller.account_id ? caller.arn : `the role ${roleArn}`;
   if (error.name === "WrongAccountError")
     return `What answers as STS gave a session of another account. Nothing is read with it. Look at AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_STS.`;
-  if (!/^AccessDenied/.test(error.name)) return null;
+  if (!error.name.startsWith("AccessDenied")) return null;
   if (action === "sts:AssumeRole") return entryAdvice(error.message, roleArn, asker);
   const consequence =
     action === READ_INDEX ? " Without it a scan asks the service for every resource, which takes longer." : "";

@@ -112,7 +112,7 @@ describe("roles and sessions of the sandbox", () => {
 
   it("breaks the role of an account as it is told, until it is told otherwise", async () => {
     const sandbox = await start({ resources: 50 });
-    const [, one, two, three, four, five] = sandbox.organization.accounts.map(({ id }) => id) as string[];
+    const [, one, two, three, four, five] = sandbox.organization.accounts.map(({ id }) => id);
     const roles = [
       { account_id: one!, missing: true },
       { account_id: two!, external_id: "secret" },
@@ -186,7 +186,7 @@ describe("roles and sessions of the sandbox", () => {
 
   it("knows no managed policy of another account", async () => {
     const sandbox = await start({ resources: 0 });
-    const [own, member] = sandbox.organization.accounts.map(({ id }) => id) as string[];
+    const [own, member] = sandbox.organization.accounts.map(({ id }) => id);
     const named = (account: string) => ({ PolicyArns: [{ arn: `arn:aws:iam::${account}:policy/TagwardenScan` }] });
     expect((await errorOf(entering(sandbox, member!, named(own!)))).name).toBe("MalformedPolicyDocumentException");
     await entering(sandbox, member!, named(member!));

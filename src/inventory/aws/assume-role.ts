@@ -4,7 +4,7 @@ import { errorName } from "../call-error.ts";
 import type { AwsCredentials } from "./credentials.ts";
 
 /** How the sessions of one purpose are narrowed: to what it calls, to managed policies by name or ARN, or not at all. */
-export type SessionPolicy = "narrow" | "off" | readonly string[];
+type SessionPolicy = "narrow" | "off" | readonly string[];
 
 /** The role to assume in every account that is not the caller's own. */
 export type RoleSettings = {

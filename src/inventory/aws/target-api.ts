@@ -61,6 +61,6 @@ export function targetApi(
 function nameRegion(error: unknown, region: string): unknown {
   const { code, hostname } = error as { code?: unknown; hostname?: unknown };
   if (!(error instanceof Error) || (code !== "ENOTFOUND" && code !== "EAI_AGAIN")) return error;
-  const message = `region ${region} does not answer: its host ${String(hostname ?? "")} is not known (${error.message})`;
+  const message = `region ${region} does not answer: its host ${typeof hostname === "string" ? hostname : ""} is not known (${error.message})`;
   return Object.assign(new Error(message, { cause: error }), { code });
 }
