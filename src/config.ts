@@ -37,14 +37,45 @@ function isTimeZone(name: string): boolean {
   }
 }
 
+/** Other managed policies than AWS's own are of the account that is entered: a name, which has an ARN of its own in each. */
+const policyName = z
+  .string()
+  .regex(
+    /^([\w+=,.@-]{1,128}|arn:[a-z-]+:iam::aws:policy\/[\w+=,.@/-]{1,512})$/,
+    "the name of a managed policy, or the ARN of one of AWS's own",
+  );
+/** AWS takes ten managed policies for a session at most. */
+const sessionPolicy = () =>
+  z
+    .union(
+      [z.enum(["narrow", "off"]), z.array(policyName).min(1).max(10)],
+      "narrow, off, or a list of one to ten policies",
+    )
+    .default("narrow");
+const region = z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "not a region");
+const unit = z.string().min(1).max(1000);
+
 /** What `tagwarden.yaml` may say. Every field has a default; an unknown one is refused. */
 export const ConfigFile = z.strictObject({
   targets: z
     .strictObject({
       accounts: z.array(accountId).min(1, "name at least one account, or leave accounts out").optional(),
+      organization: z
+        .strictObject({
+          units: z
+            .union(
+              [z.literal("all"), z.array(unit).min(1, "name at least one unit, or say all")],
+              "a list of units, or all",
+            )
+            .default("all"),
+          exclude: z.array(accountId).default([]),
+        })
+        .optional(),
       regions: z
-        .array(z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "not a region"))
-        .min(1)
+        .union(
+          [z.literal("all"), z.array(region).min(1, "name at least one region, or say all")],
+          "a list of regions, or all",
+        )
         .optional(),
       role: z
         .string()
@@ -58,6 +89,11 @@ export const ConfigFile = z.strictObject({
         .string()
         .regex(/^[\w+=,.@-]{2,64}$/)
         .default("tagwarden"),
+      session_policy: z.strictObject({ scan: sessionPolicy(), repair: sessionPolicy() }).prefault({}),
+    })
+    .refine(({ accounts, organization }) => accounts === undefined || organization === undefined, {
+      path: ["organization"],
+      message: "accounts and organization both say what to scan: keep one of them",
     })
     .prefault({}),
   schedules: z
@@ -124,6 +160,8 @@ export type Config = ConfigFile & {
   /** Endpoint that the AWS SDK would use for Personalize, when the environment overrides it. */
   readonly endpoint: string | null;
   readonly log_level: string;
+  /** Where the file says something, as `file:line`; null when there is no file. A field as `targets.accounts.0`. */
+  readonly locate: (field: string) => string | null;
 };
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -131,15 +169,13 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** Reads environment and configuration file. Throws UsageError that names the variable, or the file with line and column. */
 export async function loadConfig(env: Environment, cwd: string): Promise<Config> {
   const path = env["TAGWARDEN_CONFIG"] ?? "tagwarden.yaml";
-  const text = await readFile(isAbsolute(path) ? path : join(cwd, path), "utf8").catch(
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT" && env["TAGWARDEN_CONFIG"] === undefined) return null;
-      throw new UsageError(
-        `${path}: cannot be read (${error.code ?? error.message}). TAGWARDEN_CONFIG names this file.`,
-      );
-    },
-  );
-  const file = text === null ? ConfigFile.parse({}) : parseConfigFile(relative(cwd, path) || path, text);
+  const full = isAbsolute(path) ? path : join(cwd, path);
+  const text = await readFile(full, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" && env["TAGWARDEN_CONFIG"] === undefined) return null;
+    throw new UsageError(`${path}: cannot be read (${error.code ?? error.message}). TAGWARDEN_CONFIG names this file.`);
+  });
+  const name = relative(cwd, full);
+  const file = text === null ? ConfigFile.parse({}) : parseConfigFile(name, text);
   return {
     ...file,
     database_url: databaseUrl(env["DATABASE_URL"]),
@@ -150,6 +186,7 @@ export async function loadConfig(env: Environment, cwd: string): Promise<Config>
     port: port(env["PORT"]),
     endpoint: env["AWS_ENDPOINT_URL_PERSONALIZE"] || env["AWS_ENDPOINT_URL"] || null,
     log_level: logLevel(env["LOG_LEVEL"]),
+    locate: (field) => (text === null ? null : `${name}:${lineOf(text, field)}`),
   };
 }
 
@@ -168,7 +205,7 @@ export function parseConfigFile(path: string, text: string): ConfigFile {
   }
   const result = ConfigFile.safeParse(document.toJS({ maxAliasCount: 100 }) ?? {});
   if (result.success) return result.data;
-  const problems = result.error.issues.map((issue) => {
+  const problems = result.error.issues.map(nearestIssue).map((issue) => {
     const unknown = issue.code === "unrecognized_keys" ? issue.keys[0] : undefined;
     const keys = unknown === undefined ? issue.path : [...issue.path, unknown];
     return `${at(offsetOf(document, issue.path, unknown))}: ${keys.join(".") || "the file"}: ${issue.message}`;
@@ -176,12 +213,28 @@ export function parseConfigFile(path: string, text: string): ConfigFile {
   throw new UsageError(`${problems.join("\n")}\ndocs/configuration.md lists every field.`);
 }
 
+/** The line of a field, or of what is around it. */
+function lineOf(text: string, field: string): number {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const path = field.split(".").map((part) => (/^\d+$/.test(part) ? Number(part) : part));
+  return lines.linePos(offsetOf(document, path.slice(0, -1), path.at(-1))).line;
+}
+
+/** Of a field that may be one thing or another: what is wrong with the one that came nearest, so that it is said where it is. */
+function nearestIssue(issue: z.core.$ZodIssue): z.core.$ZodIssue {
+  if (issue.code !== "invalid_union") return issue;
+  const inner = issue.errors.flat().toSorted((one, other) => other.path.length - one.path.length)[0];
+  if (inner === undefined || inner.path.length === 0) return issue;
+  return nearestIssue({ ...inner, path: [...issue.path, ...inner.path] });
+}
+
 /** Where in the text a problem is: at an unknown key itself, else at the value, else at the nearest value around it. */
-function offsetOf(document: Document, path: readonly PropertyKey[], unknown: string | undefined): number {
+function offsetOf(document: Document, path: readonly PropertyKey[], key: string | number | undefined): number {
   for (let depth = path.length; depth >= 0; depth--) {
     const node: unknown = document.getIn(path.slice(0, depth), true);
     if (!isNode(node)) continue;
-    const pair = isMap(node) ? node.items.find(({ key }) => isScalar(key) && key.value === unknown) : undefined;
+    const pair = isMap(node) ? node.items.find(({ key: one }) => isScalar(one) && one.value === key) : undefined;
     const found = pair && isNode(pair.key) ? pair.key : node;
     return found.range?.[0] ?? 0;
   }

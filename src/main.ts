@@ -9,7 +9,7 @@ import { serveApp } from "./http/server.ts";
 import { type Aws, openAws } from "./inventory/aws/session.ts";
 import { log } from "./log.ts";
 import { type Sandbox, sandboxCredentials, startSandbox } from "./sandbox/server.ts";
-import { awsSettings } from "./scan/aws-settings.ts";
+import { awsSettings, targetSource } from "./scan/aws-settings.ts";
 import { openCurrentSet } from "./scan/current-set.ts";
 import { ensureInstallation, isReachable } from "./scan/installation.ts";
 import { ScanRunner } from "./scan/runner.ts";
@@ -73,7 +73,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     const app = createApp({
       database,
       cancelScan: (id, by) => cancelScan(database, id, by, now()),
-      requestScan: ({ confirm, ...narrowing }, by) => runner.request(request(narrowing, "api", by, confirm === "all")),
+      requestScan: async ({ confirm, ...narrowing }, by) =>
+        runner.request(await request(narrowing, "api", by, confirm === "all")),
       ready: async () => {
         const ok = await isReachable(database);
         return { ok, checks: { database: ok ? "ok" : "not reachable" } };
@@ -89,8 +90,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 
     stops.push(
       startSchedules(config.schedules, (schedule, slot) => {
-        runner
-          .fire({ ...request({}, "schedule", `schedule ${schedule.id}`), schedule: { id: schedule.id, slot } })
+        request({}, "schedule", `schedule ${schedule.id}`)
+          .then((wanted) => runner.fire({ ...wanted, schedule: { id: schedule.id, slot } }))
           .catch((error: unknown) =>
             log.error({ schedule: schedule.id, error: reasonOf(error) }, "a schedule could not begin a scan"),
           );
@@ -99,7 +100,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 
     if (sandbox || !(await hasScanned(database))) {
       say("Scanning. Findings appear as units complete.");
-      await runner.request(request({}, "start", "start of the service"));
+      await runner.request(await request({}, "start", "start of the service"));
     }
     return { url: server.url, sandbox_url: sandbox?.url ?? null, stop };
   } catch (error) {
@@ -133,22 +134,18 @@ async function requestsFor(
   aws: Aws,
   sandbox: Sandbox | null,
 ): Promise<
-  (narrowing: Narrowing, trigger: ScanRequest["trigger"], requested_by: string, confirm_all?: boolean) => ScanRequest
+  (
+    narrowing: Narrowing,
+    trigger: ScanRequest["trigger"],
+    requested_by: string,
+    confirm_all?: boolean,
+  ) => Promise<ScanRequest>
 > {
-  const source = {
-    configured: sandbox
-      ? {
-          accounts: sandbox.organization.accounts.map(({ id }) => id),
-          regions: sandbox.organization.regions,
-          role: sandbox.organization.role_name,
-        }
-      : config.targets,
-    caller: await aws.caller(),
-    default_region: await aws.region(),
-    any_region: sandbox !== null || config.endpoint !== null,
-  };
-  return (narrowing, trigger, requested_by, confirm_all = false) => ({
-    targets: chooseTargets(narrowing, source),
+  const source = await targetSource(config, aws);
+  const { accounts, regions, role_name: role } = sandbox?.organization ?? {};
+  const own = { configured: { accounts: accounts?.map(({ id }) => id), regions, role }, any_region: true };
+  return async (narrowing, trigger, requested_by, confirm_all = false) => ({
+    targets: await chooseTargets(narrowing, sandbox ? { ...source, ...own } : source),
     types: chooseTypes(narrowing.types),
     confirm_all,
     trigger,

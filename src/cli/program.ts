@@ -22,6 +22,10 @@ const COMMANDS: Record<string, Row> = {
     summary: "work on scans beside a service; any number of them",
     load: async () => (await import("./worker.ts")).workerCommand(),
   },
+  targets: {
+    summary: "which accounts and regions a scan would cover, and whether it could",
+    load: async () => (await import("./targets.ts")).targetsCommand(),
+  },
   policies: {
     summary: "validate and activate policies; import and export them; print their schema",
     load: async () => (await import("./policies.ts")).policiesCommand(),

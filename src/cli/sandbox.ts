@@ -3,6 +3,7 @@ import type { ResourceType } from "../inventory/resource-types.ts";
 import { RESOURCE_TYPE_NAMES } from "../inventory/resource-types.ts";
 import type { RateLimit, Sandbox } from "../sandbox/server.ts";
 import { sandboxCredentials, startSandbox } from "../sandbox/server.ts";
+import { offeredRegions } from "../scan/regions.ts";
 
 type Options = {
   port: number;
@@ -11,6 +12,7 @@ type Options = {
   resources: number;
   accounts: number;
   suspended: number;
+  emptyPages?: boolean;
   regions?: string[];
   neverTagged?: number;
   unindexed?: ResourceType[];
@@ -26,6 +28,7 @@ Examples:
   tagwarden sandbox --host 0.0.0.0 --port 4570 --seed 7 --resources 10000
   tagwarden sandbox --accounts 0 --regions us-east-1              one account, one region
   tagwarden sandbox --accounts 30 --suspended 1                   two pages of ListAccounts, one account closed
+  tagwarden sandbox --accounts 99 --regions all --empty-pages     100 accounts in 11 regions
   tagwarden sandbox --latency 50 --lag 30000                      50 ms a call; the index shows a change 30 s later
   tagwarden sandbox --never-tagged 0.03 --unindexed solution-version,data-deletion-job
   tagwarden sandbox --rate-limit 'List*=50/10,GetResources=150/15'  a burst of 50 lists, then 10/s of each
@@ -47,7 +50,8 @@ export function sandboxCommand(): Command {
     .option("--resources <number>", "resources over all accounts and regions", wholeNumber(0, 1_000_000), 1000)
     .option("--accounts <number>", "member accounts beside the management account", wholeNumber(0, 10_000), 6)
     .option("--suspended <number>", "further members that are suspended", wholeNumber(0, 1000), 0)
-    .option("--regions <a,b>", "regions that hold resources (default: us-east-1,eu-west-1)", list)
+    .option("--empty-pages", "an empty page between any two of a list of the organization, as AWS may give them")
+    .option("--regions <a,b>", "regions that hold resources, or all (default: us-east-1,eu-west-1)", list)
     .option(
       "--never-tagged <share>",
       "share of resources, 0 to 1, that never had a tag; else as seeded teams have it",
@@ -69,6 +73,7 @@ export function sandboxCommand(): Command {
         suspended_accounts: options.suspended,
         latency_ms: options.latency,
         index_lag_ms: options.lag,
+        ...(options.emptyPages === true ? { empty_pages: true } : {}),
         ...(options.regions === undefined ? {} : { regions: options.regions }),
         ...(options.unindexed === undefined ? {} : { unindexed_types: options.unindexed }),
         ...(options.neverTagged === undefined ? {} : { never_tagged_share: options.neverTagged }),
@@ -131,6 +136,7 @@ function share(text: string): number {
 }
 
 function list(text: string): string[] {
+  if (text === "all") return [...offeredRegions("aws")];
   const items = text.split(",").map((item) => item.trim());
   if (items.every((item) => /^[a-z]{2}(-[a-z]+)+-\d+$/.test(item))) return items;
   throw new InvalidArgumentError("Give regions with commas between: us-east-1,eu-west-1.");

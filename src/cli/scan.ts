@@ -9,6 +9,7 @@ import type { RemediationCounts } from "../remediation/counts.ts";
 import type { Context } from "./context.ts";
 import { withContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
+import { listOption } from "./list-option.ts";
 import { progressLine } from "./progress.ts";
 
 type ScanOptions = {
@@ -22,21 +23,14 @@ type ScanOptions = {
   json?: boolean;
 };
 
-const list = (text: string): string[] => {
-  const items = text.split(",").map((item) => item.trim());
-  if (items.some((item) => item === ""))
-    throw new UsageError(`${JSON.stringify(text)} has an empty item: give a list like a,b.`);
-  return items;
-};
-
 /** `tagwarden scan`: one scan from listing to report. */
 export function scanCommand(): Command {
   return new Command("scan")
     .description("List every resource, read its tags, judge them, record findings, and report.")
     .option("--policies <folder>", "folder of policy files (default: TAGWARDEN_POLICIES, else policies)")
-    .option("--regions <a,b>", "regions (default: tagwarden.yaml, else the AWS SDK's)", list)
-    .option("--accounts <a,b>", "accounts (default: tagwarden.yaml, else the caller's own)", list)
-    .option("--types <a,b>", "resource types (default: all thirteen)", list)
+    .option("--regions <a,b>", "regions (default: tagwarden.yaml, else the AWS SDK's)", listOption)
+    .option("--accounts <a,b>", "accounts (default: tagwarden.yaml, else the caller's own)", listOption)
+    .option("--types <a,b>", "resource types (default: all thirteen)", listOption)
     .addOption(new Option("--fail-on <severity>", "exit 1 when a finding at or above it is open").choices(SEVERITIES))
     .addOption(
       new Option("--confirm <what>", "all: ask the service for every reading, whatever the index says").choices([
@@ -59,14 +53,21 @@ Examples:
 
 async function scan(context: Context, options: ScanOptions): Promise<number> {
   const { config, now, signal } = context;
-  const [{ loadPolicies }, { loadExemptions }, { chooseTargets, chooseTypes }, { beginTarget }, { runScan }] =
-    await Promise.all([
-      import("../policy/load.ts"),
-      import("../exemptions/load.ts"),
-      import("../scan/targets.ts"),
-      import("../scan/target.ts"),
-      import("../scan/run.ts"),
-    ]);
+  const [
+    { loadPolicies },
+    { loadExemptions },
+    { targetSource },
+    { chooseTargets, chooseTypes },
+    { beginTarget },
+    { runScan },
+  ] = await Promise.all([
+    import("../policy/load.ts"),
+    import("../exemptions/load.ts"),
+    import("../scan/aws-settings.ts"),
+    import("../scan/targets.ts"),
+    import("../scan/target.ts"),
+    import("../scan/run.ts"),
+  ]);
   const folder = options.policies ?? config.policies;
   const set = await loadPolicies(folder);
   const exemptions = await loadExemptions(folder, { policies: set.policies, now: now() });
@@ -78,12 +79,7 @@ async function scan(context: Context, options: ScanOptions): Promise<number> {
   const aws = await context.aws();
   const calls_before = aws.calls.toJSON();
   const caller = await aws.caller();
-  const targets = chooseTargets(options, {
-    configured: config.targets,
-    caller,
-    default_region: await aws.region(),
-    any_region: config.endpoint !== null,
-  });
+  const targets = await chooseTargets(options, await targetSource(config, aws));
   const confirm_all = options.confirm === "all";
 
   const reading = new AbortController();

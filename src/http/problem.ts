@@ -2,7 +2,7 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { HTTPException } from "hono/http-exception";
 import type { ZodError } from "zod";
-import { UsageError } from "../config.ts";
+import { CannotBeginError, UsageError } from "../config.ts";
 import { PageTokenError } from "../reports/page.ts";
 
 /** Every problem that the API answers with; the name is the last part of its `type`. Documented in docs/api.md. */
@@ -80,7 +80,8 @@ export function problemOf(error: unknown): ProblemError {
     // Hono's own validator: a body that is no JSON, or a path that cannot be decoded.
     return new ProblemError("validation-failed", error.message || "The request cannot be read.");
   }
-  if (error instanceof UsageError) return new ProblemError("request-refused", error.message);
+  if (error instanceof UsageError || error instanceof CannotBeginError)
+    return new ProblemError("request-refused", error.message);
   if (error instanceof PageTokenError) return new ProblemError("page-token-mismatch", `${error.message}.`);
   const codes = errorCodes(error);
   if (codes.some((code) => code === "57014")) {

@@ -7,7 +7,7 @@ export type SandboxAccount = {
   readonly name: string;
   readonly email: string;
   readonly state: "ACTIVE" | "SUSPENDED";
-  /** Name of the organizational unit; null: directly under the root. */
+  /** Name of the organizational unit that it lies in; null: directly under the root. */
   readonly unit: string | null;
   readonly joined_at: Date;
   /** Tags of the account itself, as the organization keeps them. */
@@ -19,6 +19,13 @@ export const ROLE_NAME = "TagwardenAudit";
 
 /** Management account: dummy access keys belong to it. */
 export const MANAGEMENT_ACCOUNT_ID = "111122223333";
+
+/** The units that lie under another one; all others lie under the root. */
+export const UNIT_PARENTS: Readonly<Record<string, string>> = {
+  Production: "Workloads",
+  Staging: "Workloads",
+  Development: "Workloads",
+};
 
 const UNITS = ["Production", "Staging", "Development", "Shared"] as const;
 const WORKLOADS = [

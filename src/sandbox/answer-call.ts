@@ -57,6 +57,8 @@ export function perform(call: Call, fault: FaultKind | null, context: Context): 
   const run = service.operations[operation];
   if (!shapes) throw fail("unknown_operation", `Operation ${operation} is unknown`);
   if (!run) throw new AwsError("NotImplementedException", `The sandbox does not emulate ${operation}`, 501);
+  const refusal = context.roles.refusal(context.caller, `${service.iam_prefix}:${operation}`);
+  if (refusal !== null) throw fail("denied", denial(context.caller, service, operation, refusal));
   if (shapes.input === null) return run({}, context);
   const input = call.form ? decodeQuery(model, shapes.input, call.form) : decodeJson(call.body);
   const problems = checkInput(model, shapes.input, input);
@@ -64,9 +66,8 @@ export function perform(call: Call, fault: FaultKind | null, context: Context): 
   return run(input, context);
 }
 
-function denial(caller: Caller, service: Service, operation: string): string {
-  return (
-    `User: ${caller.arn} is not authorized to perform: ${service.iam_prefix}:${operation} ` +
-    "because no identity-based policy allows the action"
-  );
+function denial(caller: Caller, { iam_prefix }: Service, operation: string, reason?: string): string {
+  const action = `${iam_prefix}:${operation}`;
+  const why = reason ?? `no identity-based policy allows the ${action} action`;
+  return `User: ${caller.arn} is not authorized to perform: ${action} because ${why}`;
 }

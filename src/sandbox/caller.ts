@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { AwsError } from "./error.ts";
+import type { SessionPolicy } from "./session-policy.ts";
 
 /** Who calls, as the signature says: the sandbox reads the credential scope and does not check the signature itself. */
 export type Caller = {
@@ -11,10 +12,19 @@ export type Caller = {
   /** ARN of the user, or of the assumed role's session. */
   readonly arn: string;
   readonly user_id: string;
+  /** A session of a role, not a user. */
+  readonly is_role: boolean;
+  /** What the session is narrowed to; null: to nothing. */
+  readonly session_policy: SessionPolicy | null;
 };
 
 /** What AssumeRole puts into its session token. */
-export type SessionToken = { readonly role: string; readonly session: string; readonly expires_at: number };
+export type SessionToken = {
+  readonly role: string;
+  readonly session: string;
+  readonly expires_at: number;
+  readonly policy: SessionPolicy | null;
+};
 
 /** Credentials that the sandbox accepts for an account: those of its IAM user `sandbox`. */
 export function sandboxCredentials(account_id: string): {
@@ -65,6 +75,8 @@ export function callerOf(headers: IncomingHttpHeaders, management_account_id: st
     region,
     service,
     access_key_id: key,
+    is_role: token !== null,
+    session_policy: token?.policy ?? null,
     ...(token
       ? {
           arn: `arn:${partition}:sts::${account_id}:assumed-role/${token.role}/${token.session}`,

@@ -18,6 +18,16 @@ const FAULTS = z.array(
     after: z.int().min(0).exactOptional(),
   }),
 );
+const ROLES = z.array(
+  z.strictObject({
+    account_id: z.string(),
+    missing: z.boolean().exactOptional(),
+    external_id: z.string().exactOptional(),
+    trusts: z.array(z.string()).exactOptional(),
+    lacks: z.array(z.string()).exactOptional(),
+    leads_to: z.string().exactOptional(),
+  }),
+);
 const LATENCY = z.strictObject({ ms: z.number().min(0) });
 const TAGS = z.strictObject({ arn: z.string(), tags: z.record(z.string(), z.string()) });
 const DELETION = z.strictObject({ arn: z.string() });
@@ -32,6 +42,7 @@ const CREATION = z.strictObject({
 /** Changes to a running sandbox: `POST /_sandbox/<name>` with a JSON body. */
 const CHANGES: Record<string, (body: unknown, sandbox: Sandbox) => unknown> = {
   faults: (body, sandbox) => sandbox.setFaults(FAULTS.parse(body)),
+  roles: (body, sandbox) => sandbox.setRoles(ROLES.parse(body)),
   latency: (body, sandbox) => sandbox.setLatency(LATENCY.parse(body).ms),
   tags(body, sandbox) {
     const { arn, tags } = TAGS.parse(body);

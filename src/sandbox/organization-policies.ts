@@ -1,7 +1,7 @@
 import type { Json } from "./check-input.ts";
 import { AwsError } from "./error.ts";
 import { hashText } from "./hash.ts";
-import { accountOf, ARN, ORGANIZATION_ID, page, placeOf, type Place } from "./organization-tree.ts";
+import { accountOf, ARN, ORGANIZATION_ID, page, placeOf, unitPath, type Place } from "./organization-tree.ts";
 import type { Context, Handler } from "./service.ts";
 import { mergeTagPolicies, SEEDED_TAG_POLICIES, type SandboxTagPolicy } from "./tag-policies.ts";
 
@@ -65,8 +65,12 @@ function policiesAt(place: Place, context: Context): readonly SandboxTagPolicy[]
 
 function effectiveContent(account_id: string, context: Context): Json | null {
   const account = accountOf(account_id, context);
-  const unit: Place[] = account.unit === null ? [] : [{ kind: "unit", name: account.unit }];
-  const path: Place[] = [{ kind: "root" }, ...unit, { kind: "account", account }];
+  const units = account.unit === null ? [] : unitPath(account.unit);
+  const path: Place[] = [
+    { kind: "root" },
+    ...units.map((name): Place => ({ kind: "unit", name })),
+    { kind: "account", account },
+  ];
   return mergeTagPolicies(path.map((place) => policiesAt(place, context).map(({ content }) => content)));
 }
 

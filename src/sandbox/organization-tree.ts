@@ -1,5 +1,5 @@
 import type { SandboxAccount } from "./accounts.ts";
-import { MANAGEMENT_ACCOUNT_ID } from "./accounts.ts";
+import { MANAGEMENT_ACCOUNT_ID, UNIT_PARENTS } from "./accounts.ts";
 import type { Json } from "./check-input.ts";
 import { AwsError } from "./error.ts";
 import { hashText } from "./hash.ts";
@@ -20,14 +20,23 @@ export type Place =
   | { readonly kind: "account"; readonly account: SandboxAccount };
 
 /** A page of a list; the answer has a token when there is more. */
-export function page(question: string, list_key: string, all: readonly Json[], input: Json, { caller }: Context): Json {
+export function page(
+  question: string,
+  list_key: string,
+  all: readonly Json[],
+  input: Json,
+  { caller, world }: Context,
+): Json {
   const token = input.NextToken;
   const start = typeof token === "string" ? readToken(caller, question, token) : 0;
-  if (typeof start !== "number") {
+  // A position that is a text is that of an empty page before the position.
+  if (typeof start === "string") return { [list_key]: [], NextToken: writeToken(caller, question, Number(start)) };
+  if (start === null) {
     throw new AwsError("InvalidInputException", "The NextToken is not valid.", 400, { Reason: "INVALID_NEXT_TOKEN" });
   }
   const end = start + Number(input.MaxResults ?? MAX_PAGE);
-  const next = end < all.length ? { NextToken: writeToken(caller, question, end) } : {};
+  const position = world.settings.empty_pages ? String(end) : end;
+  const next = end < all.length ? { NextToken: writeToken(caller, question, position) } : {};
   return { [list_key]: all.slice(start, end), ...next };
 }
 
@@ -38,9 +47,27 @@ export function accountOf(id: string, { world }: Context): SandboxAccount {
   throw new AwsError("AccountNotFoundException", `You specified an account that doesn't exist.`);
 }
 
-/** Names of all units, which lie directly under the root. */
-export function unitNames({ world }: Context): string[] {
-  return [...new Set(world.accounts.flatMap((account) => account.unit ?? []))].sort();
+/** Names of all units: those with accounts, and those above them. */
+function unitNames({ world }: Context): string[] {
+  return [
+    ...new Set(world.accounts.flatMap((account) => (account.unit === null ? [] : unitPath(account.unit)))),
+  ].sort();
+}
+
+/** Names of the units directly under a unit; null: under the root. */
+export function unitsUnder(parent: string | null, context: Context): string[] {
+  return unitNames(context).filter((name) => parentUnit(name) === parent);
+}
+
+/** The unit above a unit; null: the root is. */
+export function parentUnit(name: string): string | null {
+  return UNIT_PARENTS[name] ?? null;
+}
+
+/** The units from the one under the root down to this one. */
+export function unitPath(name: string): string[] {
+  const parent = parentUnit(name);
+  return parent === null ? [name] : [...unitPath(parent), name];
 }
 
 export function unitId(name: string): string {

@@ -5,7 +5,18 @@ import { AwsError } from "./error.ts";
 import { parseModel } from "./model.ts";
 import { ORGANIZATIONS_MODEL } from "./models/organizations.ts";
 import { POLICY_OPERATIONS } from "./organization-policies.ts";
-import { accountOf, ARN, ORGANIZATION_ID, page, ROOT_ID, unitId, unitNames, unitOf } from "./organization-tree.ts";
+import {
+  accountOf,
+  ARN,
+  ORGANIZATION_ID,
+  page,
+  parentUnit,
+  ROOT_ID,
+  unitId,
+  unitOf,
+  unitPath,
+  unitsUnder,
+} from "./organization-tree.ts";
 import type { Handler, Service } from "./service.ts";
 
 const OPERATIONS: Record<string, Handler> = {
@@ -32,8 +43,7 @@ const OPERATIONS: Record<string, Handler> = {
   },
   ListOrganizationalUnitsForParent(input, context) {
     const parent = String(input.ParentId);
-    const unit = unitOf(parent, context);
-    const units = unit === null ? unitNames(context).map(unitView) : [];
+    const units = unitsUnder(unitOf(parent, context), context).map(unitView);
     return page(`ListOrganizationalUnitsForParent ${parent}`, "OrganizationalUnits", units, input, context);
   },
   DescribeOrganizationalUnit(input, context) {
@@ -48,8 +58,7 @@ const OPERATIONS: Record<string, Handler> = {
   },
   ListParents(input, context) {
     const child = String(input.ChildId);
-    const unit = child.startsWith("ou-") ? null : accountOf(child, context).unit;
-    if (child.startsWith("ou-")) unitOf(child, context);
+    const unit = child.startsWith("ou-") ? parentUnit(unitOf(child, context) ?? "") : accountOf(child, context).unit;
     const parent = unit === null ? { Id: ROOT_ID, Type: "ROOT" } : { Id: unitId(unit), Type: "ORGANIZATIONAL_UNIT" };
     return page(`ListParents ${child}`, "Parents", [parent], input, context);
   },
@@ -70,7 +79,7 @@ function restricted(operation: string, handler: Handler): Handler {
 }
 
 function accountView(account: SandboxAccount): Json {
-  const path = account.unit === null ? ROOT_ID : `${ROOT_ID}/${unitId(account.unit)}`;
+  const path = [ROOT_ID, ...(account.unit === null ? [] : unitPath(account.unit).map(unitId))].join("/");
   return {
     Id: account.id,
     Arn: `${ARN}:account/${ORGANIZATION_ID}/${account.id}`,
@@ -89,7 +98,7 @@ function unitView(name: string): Json {
     Id: unitId(name),
     Arn: `${ARN}:ou/${ORGANIZATION_ID}/${unitId(name)}`,
     Name: name,
-    Path: `${ORGANIZATION_ID}/${ROOT_ID}/${unitId(name)}/`,
+    Path: `${[ORGANIZATION_ID, ROOT_ID, ...unitPath(name).map(unitId)].join("/")}/`,
   };
 }
 

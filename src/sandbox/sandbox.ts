@@ -1,5 +1,6 @@
 import type { ResourceType } from "../inventory/resource-types.ts";
 import type { FaultRule, RateLimit } from "./faults.ts";
+import type { SandboxRole } from "./roles.ts";
 import type { SandboxTagPolicy } from "./tag-policies.ts";
 
 /** How a sandbox is. Everything is optional. */
@@ -29,6 +30,10 @@ export type SandboxOptions = {
   /** By operation or wildcard (`List*`, `*`): each operation has its own bucket for each account and region. */
   rate_limits?: Record<string, RateLimit>;
   faults?: FaultRule[];
+  /** Audit roles that are not as the others. */
+  roles?: SandboxRole[];
+  /** An empty page between any two of a list of the organization, as AWS may give them. */
+  empty_pages?: boolean;
   /** Tag policies of the organization, in the order of their attachment; when absent one at the root and one at the unit Production. */
   tag_policies?: SandboxTagPolicy[];
   /** Journal of changes: replayed at the start, so that a second start keeps what was written. */
@@ -81,6 +86,8 @@ export type Sandbox = {
     tags?: Record<string, string>,
   ): string;
   setFaults(faults: FaultRule[]): void;
+  /** Replaces what was said of the audit roles before. */
+  setRoles(roles: SandboxRole[]): void;
   setLatency(ms: number): void;
   readonly calls: SandboxCalls;
   close(): Promise<void>;

@@ -11,6 +11,7 @@ import { Faults, RateLimits } from "./faults.ts";
 import { Journal } from "./journal.ts";
 import { placeNew } from "./place-new.ts";
 import { sendAnswer, sendError } from "./protocol.ts";
+import { Roles } from "./roles.ts";
 import type { SandboxResource } from "./resource.ts";
 import type { Sandbox, SandboxCalls, SandboxOptions, SandboxView } from "./sandbox.ts";
 import type { Service } from "./service.ts";
@@ -32,10 +33,12 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     never_tagged_share: options.never_tagged_share ?? null,
     unindexed_types: options.unindexed_types ?? [],
     index_lag_ms: options.index_lag_ms ?? 0,
+    empty_pages: options.empty_pages ?? false,
     ...(options.tag_policies && { tag_policies: options.tag_policies }),
     now,
   });
   const faults = new Faults(options.seed ?? 1, options.faults ?? []);
+  const roles = new Roles(options.roles ?? []);
   const limits = new RateLimits(options.rate_limits ?? {}, now);
   const counts = countCalls();
   let latency_ms = options.latency_ms ?? 0;
@@ -64,7 +67,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       if (fault === "cut") return void response.destroy();
       lost = fault === "lost_reply";
       const allowed = limits.take(call.operation, caller);
-      const answer = perform(call, allowed ? fault : "throttle", { world, caller, now: now() });
+      const answer = perform(call, allowed ? fault : "throttle", { world, roles, caller, now: now() });
       if (lost) response.destroy();
       else sendAnswer(response, service, call.operation, answer);
     } catch (error) {
@@ -106,6 +109,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       return world.create(resource).arn;
     },
     setFaults: (rules) => faults.set(rules),
+    setRoles: (changed) => roles.set(changed),
     setLatency(ms) {
       latency_ms = ms;
     },

@@ -1,10 +1,11 @@
 import type { Caller } from "./caller.ts";
 import type { Json } from "./check-input.ts";
 import type { Model } from "./model.ts";
+import type { Roles } from "./roles.ts";
 import type { World } from "./world.ts";
 
 /** What an operation works on. */
-export type Context = { readonly world: World; readonly caller: Caller; readonly now: Date };
+export type Context = { readonly world: World; readonly roles: Roles; readonly caller: Caller; readonly now: Date };
 
 /** An operation: a checked request in, an answer out; throws AwsError. */
 export type Handler = (input: Json, context: Context) => Json;

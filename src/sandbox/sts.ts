@@ -5,6 +5,7 @@ import { AwsError } from "./error.ts";
 import { parseModel } from "./model.ts";
 import { STS_MODEL } from "./models/sts.ts";
 import type { Handler, Service } from "./service.ts";
+import { sessionPolicyOf } from "./session-policy.ts";
 
 /** An hour: the default of AWS, and the limit for role chaining. */
 const DEFAULT_SECONDS = 3600;
@@ -15,14 +16,19 @@ const getCallerIdentity: Handler = (_input, { caller }) => ({
   Arn: caller.arn,
 });
 
-const assumeRole: Handler = (input, { world, caller, now }) => {
+const assumeRole: Handler = (input, { world, roles, caller, now }) => {
   const role_arn = String(input.RoleArn);
   const session = String(input.RoleSessionName);
   const [, account_id = "", role = ""] = /^arn:[a-z-]+:iam::(\d{12}):role\/(?:.*\/)?([^/]+)$/.exec(role_arn) ?? [];
   const isActive = (id: string): boolean =>
     world.accounts.some((account) => account.id === id && account.state === "ACTIVE");
-  // The role trusts the organization: a caller from outside is refused as if the role did not exist.
-  if (!isActive(account_id) || !isActive(caller.account_id) || role !== ROLE_NAME) {
+  const { missing = false, external_id, trusts, leads_to = account_id } = roles.of(account_id) ?? {};
+  const isTrusted =
+    isActive(caller.account_id) &&
+    (trusts?.includes(caller.account_id) ?? true) &&
+    (external_id === undefined || input.ExternalId === external_id);
+  // Who is not let in is answered as if the role did not exist.
+  if (!isActive(account_id) || role !== ROLE_NAME || missing || !isTrusted) {
     throw new AwsError(
       "AccessDenied",
       `User: ${caller.arn} is not authorized to perform: sts:AssumeRole on resource: ${role_arn}`,
@@ -36,8 +42,9 @@ const assumeRole: Handler = (input, { world, caller, now }) => {
       "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",
     );
   }
-  const token: SessionToken = { role, session, expires_at: now.getTime() + seconds * 1000 };
-  const credentials = roleCredentials(account_id, token);
+  const policy = sessionPolicyOf(input, account_id);
+  const token: SessionToken = { role, session, expires_at: now.getTime() + seconds * 1000, policy };
+  const credentials = roleCredentials(leads_to, token);
   return {
     Credentials: {
       AccessKeyId: credentials.accessKeyId,
@@ -46,8 +53,8 @@ const assumeRole: Handler = (input, { world, caller, now }) => {
       Expiration: new Date(token.expires_at).toISOString(),
     },
     AssumedRoleUser: {
-      AssumedRoleId: `AROASANDBOX${account_id.slice(0, 10)}:${session}`,
-      Arn: `arn:${partitionOf(caller.region)}:sts::${account_id}:assumed-role/${role}/${session}`,
+      AssumedRoleId: `AROASANDBOX${leads_to.slice(0, 10)}:${session}`,
+      Arn: `arn:${partitionOf(caller.region)}:sts::${leads_to}:assumed-role/${role}/${session}`,
     },
   };
 };

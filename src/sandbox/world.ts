@@ -22,6 +22,8 @@ export type WorldSettings = {
   readonly never_tagged_share: number | null;
   readonly unindexed_types: readonly ResourceType[];
   readonly index_lag_ms: number;
+  /** Lists of the organization have an empty page between any two. */
+  readonly empty_pages?: boolean;
   /** Those of the seeded organization when absent. */
   readonly tag_policies?: readonly SandboxTagPolicy[];
   readonly now: () => Date;

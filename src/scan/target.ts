@@ -18,6 +18,7 @@ import { forEachLimited } from "./for-each-limited.ts";
 import type { Lease } from "./leases.ts";
 import { ensureParents } from "./lineage.ts";
 import type { Scan } from "./store.ts";
+import { unansweredWarning, unenteredWarning } from "./unreached.ts";
 
 /** Settings of the configuration that the audit of a unit heeds. */
 type UnitSettings = {
@@ -89,7 +90,9 @@ export async function scanTarget(
       api = await aws.target(target);
     } catch (cause) {
       signal.throwIfAborted();
-      await endUnits(deps, scan, lease, open, toReadError(cause));
+      const error = toReadError(cause);
+      warnings.add(unenteredWarning(target, error));
+      await endUnits(deps, scan, lease, open, error);
       return [...warnings];
     }
     readings = beginTarget(api, open, {
@@ -121,6 +124,8 @@ export async function scanTarget(
       ended.get(type)?.resolve();
     }
   });
+  const unanswered = unansweredWarning(target, readings?.values() ?? []);
+  if (unanswered !== null) warnings.add(unanswered);
   for (const warning of await readLineage(deps, scan, target, signal)) warnings.add(warning);
   return [...warnings];
 }

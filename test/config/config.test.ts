@@ -43,12 +43,68 @@ test("the file's settings are used, and the endpoint for Personalize wins over t
   expect(config.endpoint).toBe("http://b");
 });
 
+test("an organization, all regions and the policies of sessions are read, and found again by line", async () => {
+  const cwd = await folder();
+  const text = `targets:
+  organization:
+    units: [Production, ou-ab12-cdefgh34]
+    exclude:
+      - "444455556666"
+  regions: all
+  session_policy: {scan: off, repair: [Mine, "arn:aws:iam::aws:policy/ReadOnlyAccess"]}
+`;
+  await writeFile(join(cwd, "tagwarden.yaml"), text);
+  const config = await loadConfig({}, cwd);
+  expect(config.targets).toMatchObject({
+    organization: { units: ["Production", "ou-ab12-cdefgh34"], exclude: ["444455556666"] },
+    regions: "all",
+    session_policy: { scan: "off", repair: ["Mine", "arn:aws:iam::aws:policy/ReadOnlyAccess"] },
+  });
+  expect(
+    ["targets.organization", "targets.organization.units.1", "targets.organization.exclude.0", "targets.regions"].map(
+      config.locate,
+    ),
+  ).toEqual([2, 3, 5, 6].map((line) => `tagwarden.yaml:${line}`));
+  expect((await loadConfig({}, await folder())).locate("targets.regions")).toBeNull();
+  expect(parseConfigFile("t.yaml", "targets: {organization: {}}").targets.organization).toEqual({
+    units: "all",
+    exclude: [],
+  });
+});
+
 test.each([
   ["an unknown field", "targets:\n  acounts: ['111122223333']\n", /t\.yaml:2:3: targets\.acounts: Unrecognized key/],
   [
     "an account id that YAML reads as a number",
     "targets:\n  accounts: [111122223333]\n",
     /t\.yaml:2:14: targets\.accounts\.0: an account id is text/,
+  ],
+  [
+    "neither a list of regions nor all",
+    "targets:\n  regions: most\n",
+    /t\.yaml:2:12: targets\.regions: a list of regions, or all/,
+  ],
+  ["an empty list of regions", "targets:\n  regions: []\n", /targets\.regions: name at least one region/],
+  [
+    "accounts beside an organization",
+    "targets:\n  accounts: ['111122223333']\n  organization: {}\n",
+    /t\.yaml:3:17: targets\.organization: accounts and organization both say what to scan: keep one/,
+  ],
+  ["no unit", "targets:\n  organization:\n    units: []\n", /targets\.organization\.units: name at least one unit/],
+  [
+    "an excluded account that YAML reads as a number",
+    "targets:\n  organization:\n    exclude: [111122223333]\n",
+    /t\.yaml:3:15: targets\.organization\.exclude\.0: an account id is text/,
+  ],
+  [
+    "a managed policy of one account, which no other has",
+    "targets:\n  session_policy:\n    scan: ['arn:aws:iam::111122223333:policy/Mine']\n",
+    /t\.yaml:3:12: targets\.session_policy\.scan\.0: the name of a managed policy, or the ARN of one of AWS's own/,
+  ],
+  [
+    "a session policy of no kind",
+    "targets:\n  session_policy: {repair: wide}\n",
+    /targets\.session_policy\.repair: narrow, off, or a list/,
   ],
   ["no region", "targets:\n  regions: [Frankfurt]\n", /t\.yaml:2:13: targets\.regions\.0: not a region/],
   [

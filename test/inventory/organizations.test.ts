@@ -55,7 +55,7 @@ describe("tag policies of an account", () => {
       SEEDED_TAG_POLICIES.map(({ content }) => content),
     );
     expect(await aws.organizations.attachedTagPolicies(ACCOUNT)).toHaveLength(1);
-    expect(aws.calls.by_operation).toEqual({ ListParents: 3, ListPoliciesForTarget: 5, DescribePolicy: 3 });
+    expect(aws.calls.by_operation).toEqual({ ListParents: 4, ListPoliciesForTarget: 6, DescribePolicy: 3 });
   });
 
   test("what is in effect comes as AWS shows it", async () => {

@@ -3,7 +3,6 @@ import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { ConfigFile } from "../../src/config.ts";
-import { RESOURCE_TYPES } from "../../src/inventory/resource-types.ts";
 
 const documents = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", ...globSync("docs/*.md")];
 const configuration = readFileSync("docs/configuration.md", "utf8");
@@ -45,27 +44,6 @@ describe("docs/configuration.md", () => {
     // The conventions of terminals are not ours to document.
     const ours = names.filter((name) => !["CI", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM"].includes(name));
     expect(ours.filter((name) => !configuration.includes(`\`${name}\``))).toEqual([]);
-  });
-});
-
-describe("docs/iam.md", () => {
-  const statements = [...readFileSync("docs/iam.md", "utf8").matchAll(/```json\n([\s\S]*?)```/g)]
-    .map((match) => JSON.parse(match[1] ?? "") as { Statement: { Action: string | string[] }[] })
-    .map(({ Statement }) => Statement.flatMap(({ Action }) => Action).toSorted());
-
-  test("the policy for scanning allows the calls of a scan, and no other", () => {
-    const lists = Object.values(RESOURCE_TYPES).map(({ list_operation }) => `personalize:${list_operation}`);
-    const parents = Object.values(RESOURCE_TYPES)
-      .filter(({ parent_in }) => parent_in === "description")
-      .map(({ describe_operation }) => `personalize:${describe_operation}`);
-    expect(parents).toHaveLength(5);
-    expect(statements[0]).toEqual(
-      [...lists, ...parents, "personalize:ListTagsForResource", "tag:GetResources"].toSorted(),
-    );
-  });
-
-  test("the policy for repairing adds the two writes, and nothing else", () => {
-    expect(statements[1]).toEqual(["personalize:TagResource", "personalize:UntagResource"]);
   });
 });
 

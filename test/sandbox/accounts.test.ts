@@ -1,10 +1,15 @@
 import * as org from "@aws-sdk/client-organizations";
-import { ListDatasetGroupsCommand } from "@aws-sdk/client-personalize";
-import { AssumeRoleCommand, GetCallerIdentityCommand } from "@aws-sdk/client-sts";
+import { ListDatasetGroupsCommand, ListFiltersCommand, TagResourceCommand } from "@aws-sdk/client-personalize";
+import {
+  AssumeRoleCommand,
+  type AssumeRoleCommandInput,
+  GetCallerIdentityCommand,
+  STSClient,
+} from "@aws-sdk/client-sts";
 import { fromTemporaryCredentials } from "@aws-sdk/credential-providers";
 import { PersonalizeClient } from "@aws-sdk/client-personalize";
 import { describe, expect, it } from "vitest";
-import { sandboxCredentials } from "../../src/sandbox/server.ts";
+import { type Sandbox, sandboxCredentials } from "../../src/sandbox/server.ts";
 import { clientsOf, errorOf, sandboxes } from "./sdk.ts";
 
 const start = sandboxes();
@@ -89,7 +94,136 @@ describe("accounts of the sandbox", () => {
   });
 });
 
+describe("roles and sessions of the sandbox", () => {
+  const entering = async (sandbox: Sandbox, account_id: string, input: Partial<AssumeRoleCommandInput> = {}) => {
+    const { sts } = clientsOf(sandbox);
+    const command = new AssumeRoleCommand({ RoleArn: roleOf(account_id), RoleSessionName: "audit", ...input });
+    const { Credentials } = await sts.send(command);
+    const credentials = {
+      accessKeyId: Credentials!.AccessKeyId!,
+      secretAccessKey: Credentials!.SecretAccessKey!,
+      sessionToken: Credentials!.SessionToken!,
+    };
+    const settings = { endpoint: sandbox.url, region: "us-east-1", maxAttempts: 1, credentials };
+    return { personalize: new PersonalizeClient(settings), sts: new STSClient(settings) };
+  };
+  const policy = (...Statement: object[]) => JSON.stringify({ Version: "2012-10-17", Statement });
+  const allow = (...Action: string[]) => ({ Effect: "Allow", Action, Resource: "*" });
+
+  it("breaks the role of an account as it is told, until it is told otherwise", async () => {
+    const sandbox = await start({ resources: 50 });
+    const [, one, two, three, four, five] = sandbox.organization.accounts.map(({ id }) => id);
+    const roles = [
+      { account_id: one!, missing: true },
+      { account_id: two!, external_id: "secret" },
+      { account_id: three!, trusts: [one!] },
+      { account_id: four!, lacks: ["personalize:ListF*"] },
+      { account_id: five!, leads_to: one! },
+    ];
+    const told = await fetch(`${sandbox.url}/_sandbox/roles`, { method: "POST", body: JSON.stringify(roles) });
+    expect(told.status).toBe(200);
+    for (const account_id of [one!, two!, three!])
+      expect(await errorOf(entering(sandbox, account_id))).toMatchObject({ name: "AccessDenied", status: 403 });
+    await entering(sandbox, two!, { ExternalId: "secret" });
+    const narrow = await entering(sandbox, four!);
+    expect(await errorOf(narrow.personalize.send(new ListFiltersCommand({})))).toMatchObject({
+      name: "AccessDeniedException",
+      message: expect.stringContaining("no identity-based policy allows the personalize:ListFilters action") as string,
+    });
+    await narrow.personalize.send(new ListDatasetGroupsCommand({}));
+    const elsewhere = await entering(sandbox, five!);
+    expect(await elsewhere.sts.send(new GetCallerIdentityCommand({}))).toMatchObject({ Account: one });
+    sandbox.setRoles([]);
+    await entering(sandbox, one!);
+  });
+
+  it("enforces the policy of a session, wildcards and Deny included, whatever the role may do", async () => {
+    const sandbox = await start({ resources: 50 });
+    const member = sandbox.organization.accounts[1]!.id;
+    const text = policy(allow("personalize:list*"), {
+      Effect: "Deny",
+      Action: "personalize:ListFilters",
+      Resource: "*",
+    });
+    const { personalize, sts } = await entering(sandbox, member, { Policy: text });
+    await personalize.send(new ListDatasetGroupsCommand({}));
+    const denied = {
+      name: "AccessDeniedException",
+      message: expect.stringContaining("no session policy allows") as string,
+    };
+    expect(await errorOf(personalize.send(new ListFiltersCommand({})))).toMatchObject(denied);
+    const [filter] = [...sandbox.resources({ type: "filter", account_id: member })];
+    const write = new TagResourceCommand({ resourceArn: filter!.arn, tags: [{ tagKey: "a", tagValue: "b" }] });
+    expect(await errorOf(personalize.send(write))).toMatchObject(denied);
+    await sts.send(new GetCallerIdentityCommand({}));
+    const both = await entering(sandbox, member, {
+      Policy: policy(allow("personalize:TagResource")),
+      PolicyArns: [{ arn: "arn:aws:iam::aws:policy/ReadOnlyAccess" }],
+    });
+    await both.personalize.send(write);
+    await both.personalize.send(new ListFiltersCommand({}));
+  });
+
+  it.each([
+    ["no JSON", "{", "MalformedPolicyDocumentException"],
+    ["no statement", "{}", "MalformedPolicyDocumentException"],
+    [
+      "an effect that is none",
+      JSON.stringify({ Statement: [{ Effect: "Maybe", Action: "*", Resource: "*" }] }),
+      "MalformedPolicyDocumentException",
+    ],
+    ["too much", policy(allow("x".repeat(2048))), "PackedPolicyTooLargeException"],
+    [
+      "a resource, which the sandbox does not look at",
+      policy({ ...allow("*"), Resource: "arn:x" }),
+      "NotImplementedException",
+    ],
+  ])("refuses a session policy with %s", async (_, Policy, name) => {
+    const sandbox = await start({ resources: 0 });
+    const member = sandbox.organization.accounts[1]!.id;
+    expect((await errorOf(entering(sandbox, member, { Policy }))).name).toBe(name);
+  });
+
+  it("knows no managed policy of another account", async () => {
+    const sandbox = await start({ resources: 0 });
+    const [own, member] = sandbox.organization.accounts.map(({ id }) => id);
+    const named = (account: string) => ({ PolicyArns: [{ arn: `arn:aws:iam::${account}:policy/TagwardenScan` }] });
+    expect((await errorOf(entering(sandbox, member!, named(own!)))).name).toBe("MalformedPolicyDocumentException");
+    await entering(sandbox, member!, named(member!));
+  });
+});
+
 describe("the organization of the sandbox", () => {
+  it("gives empty pages between full ones when it is asked to", async () => {
+    const sandbox = await start({ resources: 0, accounts: 44, empty_pages: true });
+    const { organizations } = clientsOf(sandbox);
+    const sizes: number[] = [];
+    for await (const page of org.paginateListAccounts({ client: organizations }, {})) sizes.push(page.Accounts!.length);
+    expect(sizes).toEqual([20, 0, 20, 0, 5]);
+  });
+
+  it("has units within a unit, and the paths of accounts lead through them", async () => {
+    const sandbox = await start({ resources: 0 });
+    const { organizations } = clientsOf(sandbox);
+    const under = async (ParentId: string) =>
+      (await organizations.send(new org.ListOrganizationalUnitsForParentCommand({ ParentId }))).OrganizationalUnits!;
+    const { Roots } = await organizations.send(new org.ListRootsCommand({}));
+    const top = await under(Roots![0]!.Id!);
+    expect(top.map(({ Name }) => Name)).toEqual(["Shared", "Workloads"]);
+    const workloads = top[1]!;
+    const inner = await under(workloads.Id!);
+    expect(inner.map(({ Name }) => Name)).toEqual(["Development", "Production", "Staging"]);
+    expect(inner[1]!.Path).toContain(`/${workloads.Id}/${inner[1]!.Id}/`);
+    const { Parents } = await organizations.send(new org.ListParentsCommand({ ChildId: inner[1]!.Id! }));
+    expect(Parents).toEqual([{ Id: workloads.Id, Type: "ORGANIZATIONAL_UNIT" }]);
+    const { Accounts } = await organizations.send(new org.ListAccountsForParentCommand({ ParentId: inner[1]!.Id! }));
+    expect(Accounts!.length).toBeGreaterThan(0);
+    for (const { Paths } of Accounts!) expect(Paths![0]).toContain(`/${workloads.Id}/${inner[1]!.Id}/`);
+    expect(
+      (await organizations.send(new org.ListAccountsForParentCommand({ ParentId: workloads.Id! }))).Accounts,
+    ).toEqual([]);
+  });
+
   it("lists all accounts in pages of at most 20", async () => {
     const sandbox = await start({ resources: 50, accounts: 44 });
     const { organizations } = clientsOf(sandbox);

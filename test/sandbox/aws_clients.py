@@ -197,12 +197,20 @@ assert code_of(sts.assume_role, **{**role, "RoleArn": f"arn:aws:iam::{member}:ro
 assert organizations.describe_organization()["Organization"]["MasterAccountId"] == ACCOUNT
 assert organizations.describe_account(AccountId=member)["Account"]["Id"] == member
 root = organizations.list_roots()["Roots"][0]["Id"]
-units = pages(organizations, "list_organizational_units_for_parent", "OrganizationalUnits", ParentId=root)
+
+def units_under(parent):
+    direct = pages(organizations, "list_organizational_units_for_parent", "OrganizationalUnits", ParentId=parent)
+    return [unit for one in direct for unit in [one, *units_under(one["Id"])]]
+
+units = units_under(root)
+assert len({unit["Name"] for unit in units} & {"Workloads", "Production", "Shared"}) == 3, units
 under = [pages(organizations, "list_accounts_for_parent", "Accounts", ParentId=unit["Id"]) for unit in units]
 under += [pages(organizations, "list_accounts_for_parent", "Accounts", ParentId=root)]
 assert sorted(item["Id"] for part in under for item in part) == sorted(account["Id"] for account in accounts)
 unit = organizations.describe_organizational_unit(OrganizationalUnitId=units[0]["Id"])["OrganizationalUnit"]
-assert organizations.list_parents(ChildId=under[0][0]["Id"])["Parents"][0]["Id"] == unit["Id"]
+first = next(index for index, part in enumerate(under) if part)
+assert organizations.list_parents(ChildId=under[first][0]["Id"])["Parents"][0]["Id"] == units[first]["Id"]
+assert organizations.list_parents(ChildId=unit["Id"])["Parents"][0]["Type"] in ("ROOT", "ORGANIZATIONAL_UNIT")
 assert {tag["Key"] for tag in pages(organizations, "list_tags_for_resource", "Tags", ResourceId=ACCOUNT)} >= {"Owner"}
 
 # Tag policies: what is attached, and what it comes to in an account.

@@ -5,6 +5,7 @@ import { checkInput } from "../../src/sandbox/check-input.ts";
 import { shapeOf } from "../../src/sandbox/model.ts";
 import { ORGANIZATIONS } from "../../src/sandbox/organizations.ts";
 import { PERSONALIZE } from "../../src/sandbox/personalize.ts";
+import { Roles } from "../../src/sandbox/roles.ts";
 import type { Context, Service } from "../../src/sandbox/service.ts";
 import { STS } from "../../src/sandbox/sts.ts";
 import { TAGGING } from "../../src/sandbox/tagging.ts";
@@ -26,8 +27,17 @@ function contextOf(resources: number): Context {
     now: () => now,
   });
   const account_id = "111122223333";
-  const caller = { account_id, region: "us-east-1", service: "x", access_key_id: "x", arn: "x", user_id: "x" };
-  return { world, caller, now };
+  const caller = {
+    account_id,
+    region: "us-east-1",
+    service: "x",
+    access_key_id: "x",
+    arn: "x",
+    user_id: "x",
+    is_role: false,
+    session_policy: null,
+  };
+  return { world, roles: new Roles([]), caller, now };
 }
 
 /** The answer of an operation, checked against the output shape of the service model; members it does not name are an error too. */

@@ -6,6 +6,7 @@ import { parseTagPolicy } from "../../src/policy/tag-policy/parse.ts";
 import { parseEffectivePolicy } from "../../src/policy/tag-policy/parse-effective.ts";
 import { checkInput, type Json } from "../../src/sandbox/check-input.ts";
 import { ORGANIZATIONS } from "../../src/sandbox/organizations.ts";
+import { Roles } from "../../src/sandbox/roles.ts";
 import type { Context } from "../../src/sandbox/service.ts";
 import { mergeTagPolicies as mergeOfTheSandbox, SEEDED_TAG_POLICIES } from "../../src/sandbox/tag-policies.ts";
 import { World } from "../../src/sandbox/world.ts";
@@ -197,8 +198,16 @@ function contextOf(): Context {
     index_lag_ms: 0,
     now: () => now,
   });
-  const caller = { region: "us-east-1", service: "x", access_key_id: "x", arn: "x", user_id: "x" };
-  return { world, caller: { ...caller, account_id: "111122223333" }, now };
+  const caller = {
+    region: "us-east-1",
+    service: "x",
+    access_key_id: "x",
+    arn: "x",
+    user_id: "x",
+    is_role: false,
+    session_policy: null,
+  };
+  return { world, roles: new Roles([]), caller: { ...caller, account_id: "111122223333" }, now };
 }
 
 type Tag = { readonly policy_key: string; readonly tag_value: readonly string[] | null };

@@ -1,6 +1,7 @@
-import type * as Sdk from "@aws-sdk/client-organizations";
 import { tagsFrom, type Tags } from "../../tags/tags.ts";
-import { errorKind, errorName } from "../call-error.ts";
+import { errorName } from "../call-error.ts";
+import { accountsUnder, allAccounts, type Member, type Place, roots, unitsUnder } from "./organization-accounts.ts";
+import { ask, listAll, type OrganizationsConnection, PAGE, present } from "./organizations-call.ts";
 
 /** A tag policy that is attached to the root, a unit or an account. */
 type AttachedDocument = {
@@ -29,30 +30,18 @@ export type OrganizationsApi = {
   /** The tag policies from the root down to an account; at each level in the order in which AWS lists them. */
   attachedTagPolicies(account_id: string): Promise<readonly AttachedDocument[]>;
   account(account_id: string): Promise<OrganizationAccount>;
+  /** Every account of the organization, whatever its state. */
+  accounts(): Promise<readonly Member[]>;
+  /** The root; AWS keeps the list for more than one. */
+  roots(): Promise<readonly Place[]>;
+  /** The units directly under the root or a unit. */
+  unitsUnder(id: string): Promise<readonly Place[]>;
+  /** The accounts directly under the root or a unit, whatever their state. */
+  accountsUnder(id: string): Promise<readonly Member[]>;
 };
 
-/** A client, the SDK's commands for it, and the way that a call takes: limited, counted, tried again. */
-export type OrganizationsConnection = {
-  readonly sdk: typeof Sdk;
-  readonly client: Sdk.OrganizationsClient;
-  readonly call: <T>(operation: string, run: (signal: AbortSignal) => Promise<T>) => Promise<T>;
-};
-
-/** The caller may not ask this. The message names the action that is missing. */
-class MissingPermissionError extends Error {
-  override name = "MissingPermissionError";
-}
-
-/** The organization has no such account, or the caller is in no organization. */
-class NotInOrganizationError extends Error {
-  override name = "NotInOrganizationError";
-}
-
-/** Organizations accepts no larger page. */
-const PAGE = 20;
 /** Units nest five deep, under the root and above the account. Source: Organizations User Guide, "Quotas". */
 const MOST_LEVELS = 7;
-const NOT_THERE = ["AccountNotFoundException", "ChildNotFoundException", "TargetNotFoundException"];
 
 /** Organizations over a connection that is made when it is first needed. */
 export function organizationsApi(connect: () => Promise<OrganizationsConnection>): OrganizationsApi {
@@ -60,6 +49,10 @@ export function organizationsApi(connect: () => Promise<OrganizationsConnection>
     effectiveTagPolicy: async (account_id) => effectiveTagPolicy(await connect(), account_id),
     attachedTagPolicies: async (account_id) => attachedTagPolicies(await connect(), account_id),
     account: async (account_id) => readAccount(await connect(), account_id),
+    accounts: async () => allAccounts(await connect()),
+    roots: async () => roots(await connect()),
+    unitsUnder: async (id) => unitsUnder(await connect(), id),
+    accountsUnder: async (id) => accountsUnder(await connect(), id),
   };
 }
 
@@ -67,7 +60,7 @@ async function effectiveTagPolicy(connection: OrganizationsConnection, account_i
   const { sdk, client } = connection;
   const question = new sdk.DescribeEffectivePolicyCommand({ PolicyType: "TAG_POLICY", TargetId: account_id });
   try {
-    const { EffectivePolicy } = await ask(connection, "DescribeEffectivePolicy", account_id, (options) =>
+    const { EffectivePolicy } = await ask(connection, "DescribeEffectivePolicy", `account ${account_id}`, (options) =>
       client.send(question, options),
     );
     return present(EffectivePolicy?.PolicyContent, "DescribeEffectivePolicy");
@@ -92,7 +85,7 @@ async function attachedTagPolicies(
         MaxResults: PAGE,
         NextToken,
       });
-      const reply = await ask(connection, "ListPoliciesForTarget", account_id, (options) =>
+      const reply = await ask(connection, "ListPoliciesForTarget", `account ${account_id}`, (options) =>
         client.send(question, options),
       );
       return { items: present(reply.Policies, "ListPoliciesForTarget"), next: reply.NextToken };
@@ -110,7 +103,9 @@ async function attachedTagPolicies(
 async function readPolicy(connection: OrganizationsConnection, account_id: string, PolicyId: string): Promise<string> {
   const { sdk, client } = connection;
   const question = new sdk.DescribePolicyCommand({ PolicyId });
-  const { Policy } = await ask(connection, "DescribePolicy", account_id, (options) => client.send(question, options));
+  const { Policy } = await ask(connection, "DescribePolicy", `account ${account_id}`, (options) =>
+    client.send(question, options),
+  );
   return present(Policy?.Content, "DescribePolicy");
 }
 
@@ -122,7 +117,9 @@ async function pathTo(connection: OrganizationsConnection, account_id: string): 
     const ChildId = path[0];
     const [parent] = await listAll(async (NextToken) => {
       const question = new sdk.ListParentsCommand({ ChildId, MaxResults: PAGE, NextToken });
-      const reply = await ask(connection, "ListParents", account_id, (options) => client.send(question, options));
+      const reply = await ask(connection, "ListParents", `account ${account_id}`, (options) =>
+        client.send(question, options),
+      );
       return { items: present(reply.Parents, "ListParents"), next: reply.NextToken };
     });
     path.unshift(present(parent?.Id, "ListParents"));
@@ -134,58 +131,18 @@ async function pathTo(connection: OrganizationsConnection, account_id: string): 
 async function readAccount(connection: OrganizationsConnection, account_id: string): Promise<OrganizationAccount> {
   const { sdk, client } = connection;
   const question = new sdk.DescribeAccountCommand({ AccountId: account_id });
-  const { Account } = await ask(connection, "DescribeAccount", account_id, (options) => client.send(question, options));
+  const { Account } = await ask(connection, "DescribeAccount", `account ${account_id}`, (options) =>
+    client.send(question, options),
+  );
   const { Name, State, Status } = present(Account, "DescribeAccount");
   const tags = await listAll(async (NextToken) => {
     const page = new sdk.ListTagsForResourceCommand({ ResourceId: account_id, NextToken });
-    const reply = await ask(connection, "ListTagsForResource", account_id, (options) => client.send(page, options));
+    const reply = await ask(connection, "ListTagsForResource", `account ${account_id}`, (options) =>
+      client.send(page, options),
+    );
     return { items: present(reply.Tags, "ListTagsForResource"), next: reply.NextToken };
   });
   const pairs = tags.map(({ Key, Value }) => [present(Key, "ListTagsForResource"), Value ?? ""] as const);
   // `Status` was announced to end in September 2026, and `State` is not there in older partitions.
   return { account_id, name: Name ?? account_id, state: State ?? Status ?? null, tags: tagsFrom(pairs) };
-}
-
-/** Makes a call; what a person can mend comes back in words for a person. */
-async function ask<T>(
-  { call }: OrganizationsConnection,
-  operation: string,
-  account_id: string,
-  send: (options: { readonly abortSignal: AbortSignal }) => Promise<T>,
-): Promise<T> {
-  try {
-    return await call(operation, (abortSignal) => send({ abortSignal }));
-  } catch (cause) {
-    if (errorKind(cause) === "denied") {
-      const message = `The permission organizations:${operation} is missing, or this account may not ask about ${account_id}: that is for the management account and for delegated administrators. See docs/iam.md.`;
-      throw new MissingPermissionError(message, { cause });
-    }
-    if (errorName(cause) === "AWSOrganizationsNotInUseException")
-      throw new NotInOrganizationError("The caller's account is in no organization.", { cause });
-    if (NOT_THERE.includes(errorName(cause)))
-      throw new NotInOrganizationError(`The organization has no account ${account_id}.`, { cause });
-    throw cause;
-  }
-}
-
-/** All pages of a list: one may be empty although more follow. */
-async function listAll<Item>(
-  read: (token: string | undefined) => Promise<{ readonly items: readonly Item[]; readonly next: string | undefined }>,
-): Promise<Item[]> {
-  const all: Item[] = [];
-  const seen = new Set<string>();
-  let token: string | undefined;
-  do {
-    const { items, next } = await read(token);
-    all.push(...items);
-    token = next === "" ? undefined : next;
-    if (token !== undefined && seen.has(token)) throw new Error("Organizations gives the same page again and again.");
-    if (token !== undefined) seen.add(token);
-  } while (token !== undefined);
-  return all;
-}
-
-function present<T>(part: T | undefined, operation: string): T {
-  if (part === undefined) throw new Error(`${operation} of Organizations answered without what was asked for.`);
-  return part;
 }

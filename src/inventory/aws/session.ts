@@ -1,13 +1,15 @@
-import type { PersonalizeClient } from "@aws-sdk/client-personalize";
-import type { ResourceGroupsTaggingAPIClient } from "@aws-sdk/client-resource-groups-tagging-api";
 import type { STSClient } from "@aws-sdk/client-sts";
-import { type LimitSettings, type RisingRate, type SteadyRate } from "../limiter.ts";
-import type { ReadError, Target } from "../resource.ts";
+import type { Purpose } from "../actions.ts";
+import type { LimitSettings, SteadyRate } from "../limiter.ts";
+import { assumeRole, roleArn, type RoleSettings } from "./assume-role.ts";
 import { CallCounts } from "./call-counts.ts";
 import { type AwsCredentials, rememberCredentials, type RememberedCredentials } from "./credentials.ts";
 import { Gate, type GateSettings } from "./gate.ts";
 import { type OrganizationsApi, organizationsApi } from "./organizations.ts";
 import { personalizeSdk, taggingSdk } from "./sdk.ts";
+import { type TargetApi, targetApi, type TargetGates } from "./target-api.ts";
+
+export type { ApiKind, TargetApi } from "./target-api.ts";
 
 /** How AWS is reached. What is absent is taken from where the AWS SDK takes it: environment, shared files, metadata services. */
 export type AwsSettings = {
@@ -17,7 +19,7 @@ export type AwsSettings = {
   readonly region?: string;
   readonly credentials?: AwsCredentials;
   /** Role to assume in every account that is not the caller's own. */
-  readonly role?: { readonly name: string; readonly external_id?: string; readonly session_name: string };
+  readonly role?: RoleSettings;
   readonly limits: LimitSettings;
   /** How long a call that keeps failing is tried before its error counts. */
   readonly patience_ms: number;
@@ -35,36 +37,17 @@ export type Aws = {
   /** The region that the AWS SDK would use; null when none is set. */
   region(): Promise<string | null>;
   /**
-   * The APIs of a target, the same object for the same target. Throws WrongAccountError, MissingRoleError, or what STS
-   * answered to AssumeRole.
+   * The APIs of a target, the same object for the same target and purpose, `scan` when none is given. In other accounts than the
+   * caller's own, one for scans cannot write, and one for repairs can do nothing but read and write tags. Throws
+   * WrongAccountError, MissingRoleError, or what STS answered to AssumeRole.
    */
-  target(target: { readonly account_id: string; readonly region: string }): Promise<TargetApi>;
+  target(target: { readonly account_id: string; readonly region: string }, purpose?: Purpose): Promise<TargetApi>;
   /** AWS Organizations, asked with the caller's own credentials. */
   readonly organizations: OrganizationsApi;
   readonly calls: CallCounts;
   /** Those of `calls` that were made in one target; AssumeRole and the like belong to none. */
   callsIn(target: { readonly account_id: string; readonly region: string }): CallCounts;
   close(): void;
-};
-
-/**
- * Which limiter a call goes through. `read`: what is asked about single resources, ListTagsForResource and Describe. `write` is
- * tried once; the others again while that makes sense.
- */
-export type ApiKind = "index" | "list" | "read" | "write";
-
-/** The APIs of one target. */
-export type TargetApi = {
-  readonly target: Target;
-  readonly personalize: PersonalizeClient;
-  readonly tagging: ResourceGroupsTaggingAPIClient;
-  /**
-   * Makes a call, limited and counted, within the bounds of patience. `run` gets a signal that aborts with the caller's or
-   * when the reply takes too long. Rejects with the last error of AWS, named as AWS names it, or with the signal's reason.
-   */
-  call<T>(api: ApiKind, operation: string, run: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>;
-  /** Set while the tag index of this target cannot be asked: the reason, and when to try again. */
-  index_unavailable: { readonly error: ReadError; readonly until: Date } | null;
 };
 
 /** The credentials for an account belong to another one. Nothing was read with them. */
@@ -160,54 +143,38 @@ export function openAws(settings: AwsSettings): Aws {
   });
   const caller = once(async () => identify((await region()) ?? "us-east-1", base));
 
-  const assumed = remember(async (account_id: string, targetRegion: string) => {
+  const assumed = remember(async (_key, account_id: string, purpose: Purpose, targetRegion: string) => {
     const [{ partition }, { sts }, baseRegion] = await Promise.all([caller(), sdk(), region()]);
-    const role = settings.role;
-    if (!role) {
+    if (!settings.role) {
       throw new MissingRoleError(
         `Account ${account_id} is not the caller's own, and no role is set that could be assumed there (targets.role).`,
       );
     }
+    const role = { settings: settings.role, partition, account_id, purpose };
     const client = await stsClient(baseRegion ?? targetRegion, base);
-    const RoleArn = `arn:${partition}:iam::${account_id}:role/${role.name}`;
-    const credentials = rememberCredentials(async () => {
-      const reply = await stsCall(base, "AssumeRole", (abortSignal) =>
-        client.send(
-          new sts.AssumeRoleCommand({
-            RoleArn,
-            RoleSessionName: role.session_name,
-            ...(role.external_id !== undefined && { ExternalId: role.external_id }),
-          }),
-          { abortSignal },
-        ),
+    const assume = () =>
+      assumeRole(sts, role, (command) =>
+        stsCall(base, "AssumeRole", (abortSignal) => client.send(command, { abortSignal })),
       );
-      const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = reply.Credentials ?? {};
-      if (!AccessKeyId || !SecretAccessKey || !SessionToken) throw new Error(`STS gave no credentials for ${RoleArn}.`);
-      return {
-        accessKeyId: AccessKeyId,
-        secretAccessKey: SecretAccessKey,
-        sessionToken: SessionToken,
-        ...(Expiration && { expiration: Expiration }),
-      };
-    }, Date.now);
+    const credentials = rememberCredentials(assume, Date.now);
     const identity = await identify(baseRegion ?? targetRegion, credentials);
     if (identity.account_id !== account_id) {
-      throw new WrongAccountError(`The role ${RoleArn} led to account ${identity.account_id} (${identity.arn}).`);
+      throw new WrongAccountError(`The role ${roleArn(role)} led to account ${identity.account_id} (${identity.arn}).`);
     }
     return credentials;
   });
 
-  const countsByTarget = new Map<string, CallCounts>();
-  const callsIn: Aws["callsIn"] = ({ account_id, region }) => {
-    const name = `${account_id}/${region}`;
-    const counts = countsByTarget.get(name) ?? new CallCounts(calls);
-    countsByTarget.set(name, counts);
-    return counts;
+  const counts = new Map<string, CallCounts>();
+  const countsIn = (key: string) => {
+    const known = counts.get(key) ?? new CallCounts(calls);
+    counts.set(key, known);
+    return known;
   };
-  const targets = remember(async (key: string, target: { readonly account_id: string; readonly region: string }) => {
-    const { account_id, region } = target;
+  const gatesOf = remember(async (key) => targetGates(settings.limits, { ...gates, counts: countsIn(key) }));
+  const targets = remember(async (_key, account_id: string, region: string, purpose: Purpose) => {
     const [{ personalize, tagging, common }, me] = await Promise.all([sdk(), caller()]);
-    const credentials = account_id === me.account_id ? base : await assumed(account_id, region);
+    const credentials =
+      account_id === me.account_id ? base : await assumed(`${account_id}/${purpose}`, account_id, purpose, region);
     const config = { ...common, region, credentials: credentials.provider };
     const clients = {
       personalize: new personalize.PersonalizeClient(config),
@@ -217,14 +184,8 @@ export function openAws(settings: AwsSettings): Aws {
       // It masks every field of every reply for a log that nobody keeps: a good part of a scan's work.
       middlewareStack.remove("loggerMiddleware");
     }
-    return targetApi(
-      { partition: me.partition, account_id, region },
-      clients,
-      credentials,
-      settings.limits,
-      { ...gates, counts: callsIn(target) },
-      closing.signal,
-    );
+    const target = { partition: me.partition, account_id, region };
+    return targetApi(target, clients, credentials, await gatesOf(`${account_id}/${region}`), closing.signal);
   });
 
   const organizationsGate = new Gate(ORGANIZATIONS_RATE, IN_FLIGHT, gates);
@@ -251,45 +212,25 @@ export function openAws(settings: AwsSettings): Aws {
     caller,
     region,
     organizations: organizationsApi(organizations),
-    target: ({ account_id, region }) => targets(`${account_id}/${region}`, { account_id, region }),
+    target: ({ account_id, region }, purpose = "scan") =>
+      targets(`${account_id}/${region}/${purpose}`, account_id, region, purpose),
     calls,
-    callsIn,
+    callsIn: ({ account_id, region }) => countsIn(`${account_id}/${region}`),
     close: () => {
       for (const close of onClose) close();
     },
   };
 }
 
-function targetApi(
-  target: Target,
-  clients: Pick<TargetApi, "personalize" | "tagging">,
-  credentials: RememberedCredentials,
-  limits: LimitSettings,
-  settings: GateSettings,
-  closed: AbortSignal,
-): TargetApi {
+/** The gates of one target. Every List operation is thought to have a limit of its own. */
+function targetGates(limits: LimitSettings, settings: GateSettings): TargetGates {
   const gates = new Map<string, Gate>();
-  const gateFor = (name: string, rate: SteadyRate | RisingRate) => {
-    const gate = gates.get(name) ?? new Gate(rate, IN_FLIGHT, settings);
-    gates.set(name, gate);
-    return gate;
-  };
-  const joined = new WeakMap<AbortSignal, AbortSignal>();
-  const withClosed = (signal: AbortSignal) => {
-    const both = joined.get(signal) ?? AbortSignal.any([signal, closed]);
-    joined.set(signal, both);
-    return both;
-  };
   return {
-    target,
-    ...clients,
-    index_unavailable: null,
-    call: (api, operation, run, signal) => {
-      // Every List operation is thought to have a limit of its own.
-      const gate = gateFor(api === "list" ? operation : api, limits[api]);
-      const held = credentials.held();
-      const renew = () => credentials.renew(held ?? credentials.held());
-      return gate.call({ operation, run, retry: api !== "write", renew, signal: signal ? withClosed(signal) : closed });
+    call: (api, call) => {
+      const name = api === "list" ? call.operation : api;
+      const gate = gates.get(name) ?? new Gate(limits[api], IN_FLIGHT, settings);
+      gates.set(name, gate);
+      return gate.call(call);
     },
   };
 }

@@ -201,7 +201,7 @@ async function runTarget(
   if (!first || signal?.aborted) return signal?.aborted ? "interrupted" : null;
   let api: TargetApi;
   try {
-    api = await aws.target({ account_id: first.account_id, region: first.region });
+    api = await aws.target({ account_id: first.account_id, region: first.region }, "repair");
   } catch (error) {
     const note = `no way into ${first.account_id}/${first.region}: ${errorName(error)}`;
     for (const action of actions) await block(run, action, note);
