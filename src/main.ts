@@ -3,7 +3,6 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Config } from "./config.ts";
 import { openDatabase } from "./db/open.ts";
-import { reasonOf } from "./db/reason.ts";
 import { renewStatistics } from "./db/statistics.ts";
 import { createApp } from "./http/app.ts";
 import { serveApp } from "./http/server.ts";
@@ -16,7 +15,10 @@ import { openCurrentSet } from "./scan/current-set.ts";
 import { ensureInstallation, isReachable } from "./scan/installation.ts";
 import { runScan } from "./scan/run.ts";
 import { ScanRunner } from "./scan/runner.ts";
-import { checkSchedules, startSchedules } from "./scan/schedule.ts";
+import { databaseClock } from "./scan/schedules/clock.ts";
+import { followConfig } from "./scan/schedules/follow-config.ts";
+import { startScheduler } from "./scan/schedules/scheduler.ts";
+import type { BeginSlot } from "./scan/schedules/tick.ts";
 import { hasScanned, type ScanRequest } from "./scan/store.ts";
 import { chooseTargets, chooseTypes, type Narrowing } from "./scan/targets.ts";
 
@@ -45,8 +47,6 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     for (const each of stops.splice(0).toReversed()) await each();
   };
   try {
-    checkSchedules(config.schedules);
-
     const sandbox = options.sandbox === "own" ? await openSandbox(options) : null;
     if (sandbox) stops.push(() => sandbox.close());
 
@@ -62,6 +62,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 
     const policies = await openCurrentSet(database, config.policies, { guard: config.mass_close, actor: arn, now });
     const request = await requestsFor(config, aws, sandbox);
+    const checkScope = (narrowing: Narrowing) => void request(narrowing, "schedule", "a check");
     const settings = {
       mass_close: config.mass_close,
       targets_at_once: config.limits.targets_at_once,
@@ -86,6 +87,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 
     const app = createApp({
       database,
+      checkScope,
       requestScan: ({ confirm, ...narrowing }, by) => runner.request(request(narrowing, "api", by, confirm === "all")),
       ready: async () => {
         const ok = await isReachable(database);
@@ -100,15 +102,16 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     const server = await serveApp(app, { host: config.host, port: config.port });
     stops.push(() => server.close());
 
-    stops.push(
-      startSchedules(config.schedules, (schedule, slot) => {
-        runner
-          .fire({ ...request({}, "schedule", `schedule ${schedule.id}`), schedule: { id: schedule.id, slot } })
-          .catch((error: unknown) =>
-            log.error({ schedule: schedule.id, error: reasonOf(error) }, "a schedule could not begin a scan"),
-          );
-      }),
-    );
+    for (const change of await followConfig(database, config.schedules, checkScope)) {
+      log.info(change, "schedules follow the file");
+    }
+    const begin: BeginSlot = (transaction, { schedule, slot }) => {
+      const { id, accounts, regions, types } = schedule;
+      const narrowing = { accounts: accounts ?? undefined, regions: regions ?? undefined, types: types ?? undefined };
+      const wanted = request(narrowing, "schedule", `schedule ${id}`);
+      return runner.fire(transaction, { ...wanted, schedule: { id, slot } });
+    };
+    stops.push(startScheduler({ database, begin, clock: databaseClock }));
 
     if (sandbox || !(await hasScanned(database))) {
       say("Scanning. Findings appear as units complete.");

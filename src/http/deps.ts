@@ -17,6 +17,8 @@ export type HttpDeps = {
     wish: ScanWish,
     by: string,
   ) => Promise<{ readonly scan_id: string; readonly deduplicated: boolean }>;
+  /** Throws UsageError for what cannot be scanned. */
+  readonly checkScope: (wish: Pick<ScanWish, "accounts" | "regions" | "types">) => void | Promise<void>;
   /** Whether requests can be served, for /readyz. Never throws. */
   readonly ready: () => Promise<{ readonly ok: boolean; readonly checks: Readonly<Record<string, string>> }>;
   /** An emulated AWS is behind all this: every page says so. */
