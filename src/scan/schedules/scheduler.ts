@@ -9,7 +9,7 @@ const TICK_MS = 5000;
  * Looks for slots now and every few seconds, never twice at a time. The timer does not follow this machine's clock, so it goes on when
  * that is set; which slots are due is asked of the database's. Returns what stops it; a scan under way is not touched.
  */
-export function startScheduler(deps: TickDeps): () => Promise<void> {
+export function startScheduler(deps: TickDeps, tick_ms: number = TICK_MS): () => Promise<void> {
   let under_way: Promise<void> | null = null;
   const look = () => {
     under_way ??= tick(deps)
@@ -19,7 +19,7 @@ export function startScheduler(deps: TickDeps): () => Promise<void> {
       });
   };
   look();
-  const timer = setInterval(look, TICK_MS);
+  const timer = setInterval(look, tick_ms);
   return async () => {
     clearInterval(timer);
     await under_way;

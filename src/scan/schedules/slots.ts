@@ -1,8 +1,9 @@
-import { and, desc, eq, inArray, lte, max, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, exists, inArray, lte, max, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../db/client.ts";
 import { keysetPage } from "../../reports/db/keyset.ts";
 import type { Page, PageRequest } from "../../reports/page.ts";
-import { schedule_slots, type SlotOutcome } from "../schema.ts";
+import { schedule_slots, schedules, type SlotOutcome } from "../schema.ts";
+import type { Schedule } from "./due.ts";
 
 /** What was decided about a slot. */
 export type SlotRow = typeof schedule_slots.$inferSelect;
@@ -24,12 +25,38 @@ const AHEAD_MS = 86_400_000;
 
 /** The last slot that was decided; null: none yet. */
 export async function lastDecided(database: Database, schedule_id: string, now: Date): Promise<Date | null> {
-  const known = lte(schedule_slots.slot, new Date(now.getTime() + AHEAD_MS));
   const [row] = await database
     .select({ slot: max(schedule_slots.slot) })
     .from(schedule_slots)
-    .where(and(eq(schedule_slots.schedule_id, schedule_id), known));
+    .where(and(eq(schedule_slots.schedule_id, schedule_id), isKnown(now)));
   return row?.slot ?? null;
+}
+
+/** Enabled schedules by their ids, each with the last slot that was decided and whether one waits. */
+export async function enabledSchedules(
+  database: Database,
+  now: Date,
+): Promise<{ schedule: Schedule; decided: Date | null; waits: boolean }[]> {
+  const own = eq(schedule_slots.schedule_id, schedules.id);
+  const last = database
+    .select({ slot: max(schedule_slots.slot).as("slot") })
+    .from(schedule_slots)
+    .where(and(own, isKnown(now)))
+    .as("last");
+  const waiting = database
+    .select()
+    .from(schedule_slots)
+    .where(and(own, eq(schedule_slots.outcome, "waiting")));
+  return await database
+    .select({ schedule: schedules, decided: last.slot, waits: sql<boolean>`${exists(waiting)}` })
+    .from(schedules)
+    .leftJoinLateral(last, sql`true`)
+    .where(eq(schedules.enabled, true))
+    .orderBy(schedules.id);
+}
+
+function isKnown(now: Date): SQL {
+  return lte(schedule_slots.slot, new Date(now.getTime() + AHEAD_MS));
 }
 
 /** The latest slot of each of these schedules. */

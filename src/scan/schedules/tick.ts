@@ -6,7 +6,7 @@ import { log } from "../../log.ts";
 import { schedule_slots, schedules, type SlotOutcome } from "../schema.ts";
 import type { Clock } from "./clock.ts";
 import { type Due, dueSlot, type Schedule } from "./due.ts";
-import { lastDecided, type SlotRow, waitingSlot } from "./slots.ts";
+import { enabledSchedules, lastDecided, type SlotRow, waitingSlot } from "./slots.ts";
 
 /** A slot whose scan is to begin. */
 export type SlotToBegin = { readonly schedule: Schedule; readonly slot: Date; readonly caught_up: number };
@@ -29,12 +29,10 @@ export type TickDeps = { readonly database: Database; readonly begin: BeginSlot;
  */
 export async function tick(deps: TickDeps): Promise<void> {
   const { database, clock } = deps;
-  const enabled = await database.select().from(schedules).where(eq(schedules.enabled, true)).orderBy(schedules.id);
-  for (const schedule of enabled) {
+  const now = await clock(database);
+  for (const { schedule, decided, waits } of await enabledSchedules(database, now)) {
     try {
-      const now = await clock(database);
-      const due = dueSlot(schedule, await lastDecided(database, schedule.id, now), now);
-      if (due === null && (await waitingSlot(database, schedule.id)) === null) continue;
+      if (!waits && dueSlot(schedule, decided, now) === null) continue;
       const starts = await database.transaction((transaction) => decide(deps, transaction, schedule.id));
       for (const start of starts) start();
     } catch (error) {
