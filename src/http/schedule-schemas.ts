@@ -10,7 +10,7 @@ import { accountId, instant, type, whole } from "./schemas.ts";
 const CATCH_UP = ["latest", "none"] as const;
 const OVERLAP = ["skip", "queue"] as const;
 
-export const scheduleId = () =>
+const scheduleId = () =>
   z
     .string()
     .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "lower-case letters, digits and dashes")

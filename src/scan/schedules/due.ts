@@ -6,7 +6,7 @@ import type { schedules } from "../schema.ts";
 export type Schedule = typeof schedules.$inferSelect;
 
 /** A slot that begins so much after its time was missed: no replica looked for it. Replicas look every few seconds. */
-export const LATE_MS = 5 * 60_000;
+const LATE_MS = 5 * 60_000;
 
 /** What is to be decided about a schedule now. */
 export type Due = {

@@ -9,7 +9,7 @@ import { type Due, dueSlot, type Schedule } from "./due.ts";
 import { enabledSchedules, lastDecided, type SlotRow, waitingSlot } from "./slots.ts";
 
 /** A slot whose scan is to begin. */
-export type SlotToBegin = { readonly schedule: Schedule; readonly slot: Date; readonly caught_up: number };
+type SlotToBegin = { readonly schedule: Schedule; readonly slot: Date; readonly caught_up: number };
 
 /**
  * Creates the scan of a slot, in the transaction that records the slot; null: the schedule's scan before it, or one of the same scope,

@@ -149,10 +149,13 @@ describeOnBoth("replicas with the same schedules on %s", (kind) => {
         expect(await beginAndDie(opened.url ?? "", simulation.instant)).toBe("SIGKILL");
         // The server may take a moment to notice; until then the dead one's lock stands.
         await expect
-          .poll(async () => {
-            await simulation.look();
-            return simulation.scanned("hourly");
-          })
+          .poll(
+            async () => {
+              await simulation.look();
+              return simulation.scanned("hourly");
+            },
+            { timeout: 60_000 },
+          )
           .toHaveLength(hour);
       }
       expect(await simulation.slots("hourly")).toEqual(

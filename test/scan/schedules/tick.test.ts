@@ -160,7 +160,7 @@ describeOnBoth("slots of a schedule on %s", (kind) => {
         return at;
       };
       const stop = startScheduler({ database: opened.database, begin: world.begin, clock }, 20);
-      await expect.poll(() => looks.length).toBeGreaterThan(1);
+      await vi.waitUntil(() => looks.length > 1, { timeout: 60_000 });
       const real = Date.now();
       vi.useFakeTimers({ toFake: ["Date"], now: real + 400 * 24 * HOUR });
       const ahead = looks.length;
