@@ -306,6 +306,37 @@ CREATE TABLE "scan_targets" (
 	CONSTRAINT "scan_targets_scan_id_account_id_region_pk" PRIMARY KEY("scan_id","account_id","region")
 );
 --> statement-breakpoint
+CREATE TABLE "schedule_slots" (
+	"schedule_id" text NOT NULL,
+	"slot" timestamp with time zone NOT NULL,
+	"outcome" text NOT NULL,
+	"scan_id" uuid,
+	"caught_up" integer NOT NULL,
+	"decided_at" timestamp with time zone NOT NULL,
+	"error" text,
+	CONSTRAINT "schedule_slots_schedule_id_slot_pk" PRIMARY KEY("schedule_id","slot")
+);
+--> statement-breakpoint
+CREATE TABLE "schedules" (
+	"id" text PRIMARY KEY NOT NULL,
+	"origin" text NOT NULL,
+	"cron" text NOT NULL,
+	"time_zone" text NOT NULL,
+	"jitter_seconds" integer NOT NULL,
+	"catch_up" text NOT NULL,
+	"overlap" text NOT NULL,
+	"accounts" text[],
+	"regions" text[],
+	"types" text[],
+	"enabled" boolean NOT NULL,
+	"counts_from" timestamp with time zone NOT NULL,
+	"created_at" timestamp with time zone NOT NULL,
+	"created_by" text NOT NULL,
+	"updated_at" timestamp with time zone NOT NULL,
+	"updated_by" text NOT NULL,
+	"version" integer DEFAULT 1 NOT NULL
+);
+--> statement-breakpoint
 CREATE INDEX "exemption_events_by_exemption" ON "exemption_events" USING btree ("exemption_id","id");--> statement-breakpoint
 CREATE INDEX "exemptions_by_expires_at" ON "exemptions" USING btree ("expires_at","id");--> statement-breakpoint
 CREATE INDEX "finding_events_by_finding" ON "finding_events" USING btree ("finding_id","id");--> statement-breakpoint

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { isAbsolute, join, relative } from "node:path";
 import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
+import { timingProblems } from "./cron/problems.ts";
 
 /** The user gave something that cannot be done: the message says what, where and what to do. Exit code 2, nothing was done. */
 export class UsageError extends Error {
@@ -29,13 +30,28 @@ const rampedRate = () =>
     .refine(({ start, most }) => start <= most, "start is above most")
     .prefault({});
 
-function isTimeZone(name: string): boolean {
-  try {
-    return Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone !== "";
-  } catch {
-    return false;
-  }
-}
+/** A schedule in `tagwarden.yaml`. */
+const ScheduleEntry = z
+  .strictObject({
+    id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "lower-case letters, digits and dashes"),
+    cron: z.string(),
+    time_zone: z.string().default("UTC"),
+    jitter_seconds: z.number().int().min(0).default(0),
+    catch_up: z.enum(["latest", "none"]).default("latest"),
+    overlap: z.enum(["skip", "queue"]).default("skip"),
+    enabled: z.boolean().default(true),
+    accounts: z.array(accountId).min(1, "name at least one account, or leave accounts out").optional(),
+    regions: z
+      .array(z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "not a region"))
+      .min(1, "name at least one region, or leave regions out")
+      .optional(),
+    types: z.array(z.string()).min(1, "name at least one type, or leave types out").optional(),
+  })
+  .superRefine((schedule, context) => {
+    for (const { field, message } of timingProblems(schedule)) {
+      context.addIssue({ code: "custom", path: [field], message });
+    }
+  });
 
 /** Other managed policies than AWS's own are of the account that is entered: a name, which has an ARN of its own in each. */
 const policyName = z
@@ -97,13 +113,7 @@ export const ConfigFile = z.strictObject({
     })
     .prefault({}),
   schedules: z
-    .array(
-      z.strictObject({
-        id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "lower-case letters, digits and dashes"),
-        cron: z.string(),
-        time_zone: z.string().refine(isTimeZone, "not a time zone of the IANA database").default("UTC"),
-      }),
-    )
+    .array(ScheduleEntry)
     .refine((all) => new Set(all.map((one) => one.id)).size === all.length, "two schedules have the same id")
     .default([]),
   accounts: z

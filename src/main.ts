@@ -1,9 +1,8 @@
 import { readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { Config } from "./config.ts";
+import { CannotBeginError, type Config } from "./config.ts";
 import { openDatabase } from "./db/open.ts";
-import { reasonOf } from "./db/reason.ts";
 import { createApp } from "./http/app.ts";
 import { serveApp } from "./http/server.ts";
 import { type Aws, openAws } from "./inventory/aws/session.ts";
@@ -13,8 +12,11 @@ import { awsSettings, targetSource } from "./scan/aws-settings.ts";
 import { openCurrentSet } from "./scan/current-set.ts";
 import { ensureInstallation, isReachable } from "./scan/installation.ts";
 import { ScanRunner } from "./scan/runner.ts";
-import { checkSchedules, startSchedules } from "./scan/schedule.ts";
 import { cancelScan } from "./scan/stop.ts";
+import { databaseClock } from "./scan/schedules/clock.ts";
+import { followConfig } from "./scan/schedules/follow-config.ts";
+import { startScheduler } from "./scan/schedules/scheduler.ts";
+import type { TickDeps } from "./scan/schedules/tick.ts";
 import { hasScanned, type ScanRequest } from "./scan/store.ts";
 import { chooseTargets, chooseTypes, type Narrowing } from "./scan/targets.ts";
 import { startWork } from "./scan/work.ts";
@@ -47,8 +49,6 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     for (const each of stops.splice(0).toReversed()) await each();
   };
   try {
-    checkSchedules(config.schedules);
-
     const sandbox = options.sandbox === "own" ? await openSandbox(options) : null;
     if (sandbox) stops.push(() => sandbox.close());
 
@@ -67,11 +67,13 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 
     const policies = await openCurrentSet(database, config.policies, { guard: config.mass_close, actor: arn, now });
     const request = await requestsFor(config, aws, sandbox);
+    const checkScope = scopeChecker(request);
     const runner = new ScanRunner({ database, queue: work.queue, now, currentSet: () => policies.refresh() });
     stops.push(() => runner.stop());
 
     const app = createApp({
       database,
+      checkScope,
       cancelScan: (id, by) => cancelScan(database, id, by, now()),
       requestScan: async ({ confirm, ...narrowing }, by) =>
         runner.request(await request(narrowing, "api", by, confirm === "all")),
@@ -88,15 +90,16 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     const server = await serveApp(app, { host: config.host, port: config.port });
     stops.push(() => server.close());
 
-    stops.push(
-      startSchedules(config.schedules, (schedule, slot) => {
-        request({}, "schedule", `schedule ${schedule.id}`)
-          .then((wanted) => runner.fire({ ...wanted, schedule: { id: schedule.id, slot } }))
-          .catch((error: unknown) =>
-            log.error({ schedule: schedule.id, error: reasonOf(error) }, "a schedule could not begin a scan"),
-          );
-      }),
-    );
+    for (const change of await followConfig(database, config.schedules, checkScope)) {
+      log.info(change, "schedules follow the file");
+    }
+    // Accounts are looked for before the slot's row is locked, because that can take a minute.
+    const prepare: TickDeps["prepare"] = async ({ id, accounts, regions, types }) => {
+      const narrowing = { accounts: accounts ?? undefined, regions: regions ?? undefined, types: types ?? undefined };
+      const wanted = await request(narrowing, "schedule", `schedule ${id}`);
+      return (transaction, { slot }) => runner.fire(transaction, { ...wanted, schedule: { id, slot } });
+    };
+    stops.push(startScheduler({ database, prepare, clock: databaseClock }));
 
     if (sandbox || !(await hasScanned(database))) {
       say("Scanning. Findings appear as units complete.");
@@ -151,6 +154,20 @@ async function requestsFor(
     trigger,
     requested_by,
   });
+}
+
+/**
+ * Looks whether a schedule can be scanned. Throws UsageError where it cannot. That AWS cannot be asked just now is no fault of the schedule: its slots try again.
+ */
+function scopeChecker(request: Awaited<ReturnType<typeof requestsFor>>): (narrowing: Narrowing) => Promise<void> {
+  return async (narrowing) => {
+    try {
+      await request(narrowing, "schedule", "a check");
+    } catch (error) {
+      if (!(error instanceof CannotBeginError)) throw error;
+      log.warn({ error: error.message }, "what a schedule covers could not be looked up");
+    }
+  };
 }
 
 function version(): string {

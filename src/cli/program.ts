@@ -14,6 +14,10 @@ const COMMANDS: Record<string, Row> = {
     summary: "list, show and cancel scans; confirm held closures",
     load: async () => (await import("./scans.ts")).scansCommand(),
   },
+  schedules: {
+    summary: "when scans begin by themselves, and what came of it",
+    load: async () => (await import("./schedules.ts")).schedulesCommand(),
+  },
   serve: {
     summary: "schedules, HTTP API and dashboard; with --sandbox everything without AWS",
     load: async () => (await import("./serve.ts")).serveCommand(),

@@ -13,6 +13,7 @@ import { findingRoutes } from "./routes/findings.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { resourceRoutes } from "./routes/resources.ts";
 import { scanRoutes } from "./routes/scans.ts";
+import { scheduleRoutes } from "./routes/schedules.ts";
 
 /** The API under /api/v1, health and the API's description beside it, and the dashboard on all other paths. */
 export function createApp(deps: HttpDeps) {
@@ -38,7 +39,7 @@ export function createApp(deps: HttpDeps) {
   );
 
   app.route("/", healthRoutes(deps));
-  for (const routes of [findingRoutes, resourceRoutes, scanRoutes, exemptionRoutes, complianceRoutes])
+  for (const routes of [findingRoutes, resourceRoutes, scanRoutes, scheduleRoutes, exemptionRoutes, complianceRoutes])
     app.route("/api/v1", routes(deps));
   app.get("/openapi.json", (c) => c.json(openApiDocument(app)));
   app.route("/", dashboard(deps));

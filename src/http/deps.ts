@@ -19,6 +19,8 @@ export type HttpDeps = {
   ) => Promise<{ readonly scan_id: string; readonly deduplicated: boolean }>;
   /** Asks for the end of a scan before it is done. False: it had ended. */
   readonly cancelScan: (scan_id: string, by: string) => Promise<boolean>;
+  /** Throws UsageError for what cannot be scanned. */
+  readonly checkScope: (wish: Pick<ScanWish, "accounts" | "regions" | "types">) => void | Promise<void>;
   /** Whether requests can be served, for /readyz. Never throws. */
   readonly ready: () => Promise<{ readonly ok: boolean; readonly checks: Readonly<Record<string, string>> }>;
   /** An emulated AWS is behind all this: every page says so. */

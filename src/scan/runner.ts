@@ -38,10 +38,13 @@ export class ScanRunner {
     return { scan_id: created.scan.id, deduplicated: created.deduplicated };
   }
 
-  /** A schedule's slot has come: one replica's scan begins, unless the schedule's last one still runs. */
-  async fire(request: ScanRequest): Promise<void> {
-    const created = await this.#create(request);
-    if (!created) log.info({ schedule: request.schedule?.id }, "slot taken or previous scan still running");
+  /**
+   * A schedule's slot has come: its scan is created in the transaction that records the slot, and begins by `start` when that is
+   * committed. Null: the schedule's last one still runs, or one of the same scope.
+   */
+  async fire(transaction: Database, request: ScanRequest): Promise<{ scan_id: string; start: () => void } | null> {
+    const created = await createScan(transaction, request, this.#deps.now());
+    return created && { scan_id: created.scan.id, start: () => this.#enqueue(created.scan) };
   }
 
   /** Begins nothing more. What was asked for and has not begun is left to the next process. */
@@ -54,11 +57,13 @@ export class ScanRunner {
   async #create(request: ScanRequest): Promise<{ scan: Scan; deduplicated: boolean } | null> {
     const { database, now } = this.#deps;
     const created = await createScan(database, request, now());
-    if (created && !created.deduplicated) {
-      this.#waiting.add(created.scan.id);
-      this.#queue = this.#queue.then(() => this.#begin(created.scan));
-    }
+    if (created && !created.deduplicated) this.#enqueue(created.scan);
     return created;
+  }
+
+  #enqueue(scan: Scan): void {
+    this.#waiting.add(scan.id);
+    this.#queue = this.#queue.then(() => this.#begin(scan));
   }
 
   async #begin(scan: Scan): Promise<void> {

@@ -1,5 +1,17 @@
 import { sql } from "drizzle-orm";
-import { index, integer, jsonb, pgTable, primaryKey, text, timestamp, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import {
+  boolean,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid,
+} from "drizzle-orm/pg-core";
+import type { ResourceType } from "../inventory/resource-types.ts";
 
 const instant = () => timestamp({ withTimezone: true });
 
@@ -53,4 +65,63 @@ export const scan_targets = pgTable(
       .on(table.scan_id, table.rank)
       .where(sql`state in ('queued', 'running')`),
   ],
+);
+
+/** Where a schedule is said: what the configuration file says only that file changes. */
+export type ScheduleOrigin = "config" | "api";
+/** What happens to a slot that nothing looked for in time: `latest` has the last of those missed, `none` has none. */
+export type CatchUp = "latest" | "none";
+/** What happens to a slot that comes while the scan before it runs: `skip` leaves it out, `queue` lets one wait. */
+export type Overlap = "skip" | "queue";
+
+/** When scans begin by themselves. A null list means everything that is configured. */
+export const schedules = pgTable("schedules", {
+  id: text().primaryKey(),
+  origin: text().$type<ScheduleOrigin>().notNull(),
+  /** Five fields, as crontab(5) has them. */
+  cron: text().notNull(),
+  /** Name in the IANA time zone database. */
+  time_zone: text().notNull(),
+  /** A slot begins by up to so many seconds later than its instant, always the same for one slot. */
+  jitter_seconds: integer().notNull(),
+  catch_up: text().$type<CatchUp>().notNull(),
+  overlap: text().$type<Overlap>().notNull(),
+  accounts: text().array(),
+  regions: text().array(),
+  types: text().array().$type<ResourceType[]>(),
+  /** False: no slot begins, and those that pass are not caught up with. */
+  enabled: boolean().notNull(),
+  /** Slots after this instant count: creation, a change of cron or time zone, or when it was enabled again. */
+  counts_from: instant().notNull(),
+  created_at: instant().notNull(),
+  created_by: text().notNull(),
+  updated_at: instant().notNull(),
+  updated_by: text().notNull(),
+  /** Rises with every change; the ETag of the API. */
+  version: integer().notNull().default(1),
+});
+
+/**
+ * What came of a slot. `started`: a scan began. `waiting`: it begins when the scan before it has ended. `skipped_overlap`: a scan
+ * of the schedule, or of the same scope, ran, and one more may not wait. `skipped_missed`: nothing looked for it in time, and
+ * the schedule does not catch up. `failed`: the scan cannot be asked for; `error` says why.
+ */
+export type SlotOutcome = "started" | "waiting" | "skipped_overlap" | "skipped_missed" | "failed";
+
+/** Decided slots, one row each: whoever inserts it has the slot. They stay when their schedule goes. */
+export const schedule_slots = pgTable(
+  "schedule_slots",
+  {
+    schedule_id: text().notNull(),
+    /** The instant that the expression names, jitter not counted. */
+    slot: instant().notNull(),
+    outcome: text().$type<SlotOutcome>().notNull(),
+    scan_id: uuid(),
+    /** How many missed slots this row settles: itself when it came late, and those before it that nobody had looked for. */
+    caught_up: integer().notNull(),
+    decided_at: instant().notNull(),
+    /** Why it failed. */
+    error: text(),
+  },
+  (table) => [primaryKey({ columns: [table.schedule_id, table.slot] })],
 );

@@ -110,7 +110,32 @@ test.each([
   [
     "a time zone that does not exist",
     "schedules:\n  - id: nightly\n    cron: '0 3 * * *'\n    time_zone: Mars/Base\n",
-    /t\.yaml:4:16: schedules\.0\.time_zone: not a time zone/,
+    /t\.yaml:4:16: schedules\.0\.time_zone: "Mars\/Base" is not a time zone/,
+  ],
+  [
+    "a cron expression that is none",
+    "schedules:\n  - id: nightly\n    cron: '0 25 * * *'\n",
+    /^t\.yaml:3:11: schedules\.0\.cron: The hour, "25", is none: 0 to 23/,
+  ],
+  [
+    "a cron expression with seconds",
+    "schedules:\n  - id: nightly\n    cron: '0 0 3 * * *'\n",
+    /^t\.yaml:3:11: schedules\.0\.cron: A cron expression has five fields/,
+  ],
+  [
+    "a jitter beyond the next slot",
+    "schedules:\n  - id: often\n    cron: '*/5 * * * *'\n    jitter_seconds: 900\n",
+    /^t\.yaml:4:21: schedules\.0\.jitter_seconds: a jitter of 900 s would reach the next slot/,
+  ],
+  [
+    "an unknown policy of a schedule",
+    "schedules:\n  - {id: often, cron: '*/5 * * * *', catch_up: all}\n",
+    /^t\.yaml:2:48: schedules\.0\.catch_up: /,
+  ],
+  [
+    "an unknown field of a schedule",
+    "schedules:\n  - {id: often, cron: '*/5 * * * *', jitter: 5}\n",
+    /^t\.yaml:2:38: schedules\.0\.jitter: Unrecognized key/,
   ],
   [
     "two schedules of one id",

@@ -10,6 +10,9 @@ export function openApp(database: Database, changes: Partial<HttpDeps> = {}) {
   const asked: { wish: ScanWish; by: string }[] = [];
   const deps: HttpDeps = {
     database,
+    checkScope: ({ regions }) => {
+      if (regions?.includes("mars-1")) throw new UsageError("Amazon Personalize is not offered in region mars-1.");
+    },
     requestScan: async (wish, by) => {
       if (wish.regions?.includes("mars-1")) throw new UsageError("Amazon Personalize is not offered in region mars-1.");
       const twin = asked.findIndex((one) => JSON.stringify(one.wish) === JSON.stringify(wish));
