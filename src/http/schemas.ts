@@ -158,7 +158,7 @@ export const ScanUnit = z
     account_id: accountId(),
     region: z.string(),
     type: type(),
-    state: z.enum(["pending", "running", "complete", "partial", "denied", "failed", "held", "superseded", "cancelled"]),
+    state: z.enum(["pending", "running", "complete", "partial", "denied", "failed", "held", "rejected", "superseded", "cancelled"]),
     listed: z.boolean(),
     resources: whole(),
     pages: whole(),

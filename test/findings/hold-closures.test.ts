@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Database, OpenDatabase } from "../../src/db/client.ts";
 import { isListingDrop, isMassClose } from "../../src/findings/mass-close.ts";
 import { held_closures } from "../../src/findings/schema.ts";
-import { confirmHeld } from "../../src/findings/store.ts";
+import { confirmHeld } from "../../src/findings/db/decide-held.ts";
 import type { Observation } from "../../src/inventory/resource.ts";
 import { resources, scan_units, units } from "../../src/inventory/schema.ts";
 import { describeOnBoth, emptyTables, openTestDatabase } from "../support/database.ts";
@@ -110,12 +110,12 @@ describeOnBoth("on %s", (kind) => {
   test("14: a person confirms, and what is still open closes", async () => {
     await scan(database, failing(100));
     const { scan_id } = await scan(database, passing(100, 60, 1), { at: after(1) });
-    expect(await confirmHeld(database, scan_id, "alice", after(2))).toBe(60);
+    expect(await confirmHeld(database, scan_id, { actor: "alice", at: after(2) })).toMatchObject({ closures: 60 });
     expect(await openCount()).toBe(40);
     expect(await story(database)).toContain("resolved/fixed_observed");
     const rows = await database.select().from(scan_units);
     expect(rows.find((row) => row.scan_id === scan_id)).toMatchObject({ state: "complete", resolved: 60, held: 0 });
-    expect(await confirmHeld(database, scan_id, "alice", after(3))).toBe(0);
+    expect(await confirmHeld(database, scan_id, { actor: "alice", at: after(3) })).toMatchObject({ closures: 0 });
     const before = await snapshot(database);
     await scan(database, passing(100, 60, 1), { at: after(4) });
     expect(await snapshot(database)).toBe(before);
@@ -129,7 +129,7 @@ describeOnBoth("on %s", (kind) => {
     const liveCount = async () =>
       (await database.select().from(resources)).filter(({ gone_at }) => gone_at === null).length;
     expect(await liveCount()).toBe(150);
-    expect(await confirmHeld(database, scan_id, "alice", after(3))).toBe(60);
+    expect(await confirmHeld(database, scan_id, { actor: "alice", at: after(3) })).toMatchObject({ closures: 60 });
     expect(await liveCount()).toBe(90);
     expect(await openCount()).toBe(90);
   });
@@ -179,7 +179,7 @@ describeOnBoth("on %s", (kind) => {
     await scan(database, failing(200));
     const { scan_id, ...empty } = await scan(database, [], { at: after(1) });
     expect(empty).toMatchObject({ state: "held", held: 200, resolved: 0 });
-    expect(await confirmHeld(database, scan_id, "alice", after(2))).toBe(200);
+    expect(await confirmHeld(database, scan_id, { actor: "alice", at: after(2) })).toMatchObject({ closures: 200 });
     expect(await openCount()).toBe(0);
   });
 });

@@ -5,7 +5,9 @@ import type { Database, OpenDatabase } from "../../src/db/client.ts";
 import { activateSet } from "../../src/findings/activate.ts";
 import { digestOfState } from "../../src/findings/digest.ts";
 import { finding_events, findings, held_closures } from "../../src/findings/schema.ts";
-import { confirmHeld, resolveRepaired, UnitRecorder } from "../../src/findings/store.ts";
+import { confirmHeld } from "../../src/findings/db/decide-held.ts";
+import { resolveRepaired } from "../../src/findings/db/repaired.ts";
+import { UnitRecorder } from "../../src/findings/store.ts";
 import { isDigestOf } from "../../src/inventory/reading-digest.ts";
 import type { Observation } from "../../src/inventory/resource.ts";
 import { resources, scan_units, scans, service_readings, units } from "../../src/inventory/schema.ts";
@@ -156,7 +158,7 @@ describeOnBoth("on %s", (kind) => {
           const at = after(hour + 1);
           if (mode === "erased") await database.update(resources).set({ digest: null });
           if (one === "confirm") {
-            if (last_scan_id !== null) await confirmHeld(database, last_scan_id, "me", at);
+            if (last_scan_id !== null) await confirmHeld(database, last_scan_id, { actor: "me", at });
           } else if (typeof one === "string") {
             const { arn } = resourceOf(one);
             const open = (await database.select().from(findings)).filter((f) => f.arn === arn && f.state === "open");

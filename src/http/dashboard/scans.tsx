@@ -198,6 +198,7 @@ const LETTERS: Record<ScanUnitRow["state"], { letter: string; class: string }> =
   denied: { letter: "D", class: "l-bad" },
   failed: { letter: "F", class: "l-bad" },
   held: { letter: "H", class: "l-unsure" },
+  rejected: { letter: "R", class: "l-unsure" },
   superseded: { letter: "S", class: "l-unsure" },
   cancelled: { letter: "C", class: "l-unsure" },
   pending: { letter: "…", class: "l-busy" },
