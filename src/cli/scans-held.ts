@@ -13,7 +13,8 @@ const DECISIONS = [
   },
   {
     name: "reject",
-    description: "Let go of what a scan held back: those findings stay open, and the next scan that sees the same asks again.",
+    description:
+      "Let go of what a scan held back: those findings stay open, and the next scan that sees the same asks again.",
     decide: rejectHeld,
     say: ({ closures, units }: Decided) => `${closures} findings in ${units} units stay open.`,
   },

@@ -8,7 +8,9 @@ import { table } from "./table.ts";
 
 /** `tagwarden scans`: what was scanned, how it went, and closures that wait for a person. */
 export function scansCommand(): Command {
-  const command = new Command("scans").description("List and show scans, and decide about closures that a scan held back.");
+  const command = new Command("scans").description(
+    "List and show scans, and decide about closures that a scan held back.",
+  );
   command
     .command("list")
     .description("The scans of this database, newest first.")

@@ -124,17 +124,21 @@ export async function scan(
   return { ...(await recorder.finish(ended(observations.length, outcome))), scan_id: row.id };
 }
 
+const STILL = [
+  "resources",
+  "findings",
+  "finding_events",
+  "unit_tallies",
+  "rollup_daily_account",
+  "rollup_daily_account_rule",
+  "rollup_daily_account_owner",
+];
+
 /** Every row of what a steady scan must not touch, with the transaction that wrote it. */
 export async function snapshot(database: Database): Promise<string> {
   const rows = [];
-  for (const [table, name] of [
-    [resources, "resources"],
-    [findings, "findings"],
-    [finding_events, "finding_events"],
-  ] as const) {
-    const text = await database.execute(`select xmin::text, ctid::text, t::text from ${name} t order by 3`);
-    rows.push(text, table === resources ? "" : name);
-  }
+  for (const name of STILL)
+    rows.push(await database.execute(`select xmin::text, ctid::text, t::text from ${name} t order by 3`));
   return JSON.stringify(rows);
 }
 

@@ -69,7 +69,9 @@ export async function accountDifferences(
   account_ids: readonly string[] | null,
 ): Promise<AccountDifference[]> {
   const among = account_ids === null ? sql`true` : sql`account_id = any(${textArray(account_ids)})`;
-  const rows = await rowsOf<AccountDifference>(database, sql`
+  const rows = await rowsOf<AccountDifference>(
+    database,
+    sql`
     with summed as (
       select t.account_id,
         coalesce(sum(t.compliant) filter (where u.listed), 0) as compliant,
@@ -86,7 +88,8 @@ export async function accountDifferences(
       (coalesce(s.violating, 0) - coalesce(n.violating, 0))::int as violating,
       (coalesce(s.unknown, 0) - coalesce(n.unknown, 0))::int as unknown,
       (coalesce(s.not_applicable, 0) - coalesce(n.not_applicable, 0))::int as not_applicable
-    from summed s full join newest n using (account_id)`);
+    from summed s full join newest n using (account_id)`,
+  );
   return changed(rows);
 }
 
@@ -99,7 +102,11 @@ async function shift(
 ): Promise<void> {
   if (differences.length === 0) return;
   const columns = Object.values(getTableColumns(table as PgTable));
-  const { key = [], level = [], flow = [] } = Object.groupBy(
+  const {
+    key = [],
+    level = [],
+    flow = [],
+  } = Object.groupBy(
     columns.filter(({ name }) => name !== "day"),
     (column) => (column.dataType === "string" ? "key" : LEVELS.has(column.name) ? "level" : "flow"),
   );
