@@ -14,6 +14,7 @@ import { type Sandbox, sandboxCredentials, startSandbox } from "./sandbox/server
 import { awsSettings } from "./scan/aws-settings.ts";
 import { openCurrentSet } from "./scan/current-set.ts";
 import { ensureInstallation, isReachable } from "./scan/installation.ts";
+import { startRetention } from "./scan/retention.ts";
 import { runScan } from "./scan/run.ts";
 import { ScanRunner } from "./scan/runner.ts";
 import { checkSchedules, startSchedules } from "./scan/schedule.ts";
@@ -83,6 +84,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     });
     stops.push(() => runner.stop());
     await runner.endAbandoned();
+
+    const retention = startRetention(database, config.retention, now);
+    stops.push(() => retention.stop());
 
     const app = createApp({
       database,
