@@ -21,7 +21,7 @@ test("every operation has an id, a tag and a summary, and no path shows a patter
   for (const [path, operations] of Object.entries(served.paths)) {
     expect(path).toMatch(/^\/[a-z/0-9{}_.]+$/);
     for (const operation of Object.values(operations)) {
-      expect(operation.operationId).toMatch(/^(list|get|create|update|revoke)[A-Z]/);
+      expect(operation.operationId).toMatch(/^(list|get|create|update|revoke|confirm|reject)[A-Z]/);
       expect(operation.tags?.length).toBe(1);
       expect(operation.summary).toBeTruthy();
     }
