@@ -1,4 +1,5 @@
 // Part of `npm run bench:recording`: one scan of an invented inventory, in a process of its own. Started with a job as JSON.
+import { readFile } from "node:fs/promises";
 import { openPostgres } from "../src/db/client.ts";
 import { uuidv7 } from "../src/db/uuid.ts";
 import { activateSet } from "../src/findings/activate.ts";
@@ -12,6 +13,9 @@ import { compilePolicies } from "../src/policy/load.ts";
 
 /** What is to be recorded. `edition`: of 1, each fortieth resource has other tags than of 0. `at`: milliseconds. */
 export type Job = { readonly url: string; readonly resources: number; readonly edition: 0 | 1; readonly at: number };
+
+/** What the process needed: the most memory that it held at once, and time of the processor. */
+export type Spent = { readonly megabytes: number; readonly cpu_seconds: number };
 
 const TARGETS = 100;
 const PAGE = 100;
@@ -56,14 +60,12 @@ if (!scan) throw new Error("the scan has no row");
 const recorded = { ...scan, policy_set_id: SET.id };
 
 const units = Array.from({ length: TARGETS }, (_, target) =>
-  RESOURCE_TYPE_NAMES.map(
-    (type): Unit => ({
-      partition: "aws",
-      account_id: String(111_122_223_333 + target),
-      region: "eu-west-1",
-      type,
-    }),
-  ),
+  RESOURCE_TYPE_NAMES.map((type): Unit => ({
+    partition: "aws",
+    account_id: String(111_122_223_333 + target),
+    region: "eu-west-1",
+    type,
+  })),
 ).flat();
 let next = 0;
 await Promise.all(
@@ -76,6 +78,13 @@ await Promise.all(
   }),
 );
 await close();
+const status = await readFile("/proc/self/status", "utf8");
+const { user, system } = process.cpuUsage();
+process.send?.({
+  megabytes: Number(/VmHWM:\s*(\d+) kB/.exec(status)?.[1]) / 1024,
+  cpu_seconds: (user + system) / 1e6,
+} satisfies Spent);
+process.disconnect();
 
 async function record(unit: Unit, index: number): Promise<void> {
   const first = Math.floor((index * resources) / units.length);
