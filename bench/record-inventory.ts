@@ -130,7 +130,9 @@ function seen(unit: Unit, n: number): JudgedObservation {
     Owner: `team-${n % 300}@example.com`,
     Project: `project-${n % 3000}`,
   };
-  const reading = { tags, source: "service", read_at: now } as const;
-  const observation = { resource, in_index: true, outcome: "read", reading, confirmed: true } as const;
+  // The index answers, and the service is asked only about what differs.
+  const confirmed = edition === 1 && (n % 40 === 0 || n % 40 === 1);
+  const reading = { tags, source: confirmed ? ("service" as const) : ("index" as const), read_at: now };
+  const observation = { resource, in_index: true, outcome: "read", reading, confirmed } as const;
   return { observation, judgement: judge(SET, { resource, tags, now }) };
 }

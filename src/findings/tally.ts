@@ -4,10 +4,10 @@ import { ownerOf } from "../tags/owner.ts";
 import type { Changes, FindingChange, Known, ResourceRow } from "./reconcile.ts";
 
 /** Open findings, and what happened to findings; as a difference, `open` may be negative. */
-export type FindingCounts = { open: number; opened: number; reopened: number; resolved: number };
+type FindingCounts = { open: number; opened: number; reopened: number; resolved: number };
 
 /** Live resources by how they stand, whatever is exempt, and as if every list had been read to its end. May be negative as a difference. */
-export type ResourceCounts = { compliant: number; violating: number; unknown: number; not_applicable: number };
+type ResourceCounts = { compliant: number; violating: number; unknown: number; not_applicable: number };
 
 export type RuleTally = { account_id: string; policy_id: string; rule_id: string } & FindingCounts;
 export type OwnerTally = { account_id: string; owner: string } & FindingCounts;
@@ -68,7 +68,7 @@ function countsOf({ event }: FindingChange): FindingCounts {
 }
 
 /** As what a resource counts, its unit listed; null: not at all. The same order as in `reporting.v1_resources`. */
-export function standingOf(row: ResourceRow | null, open: number): keyof ResourceCounts | null {
+function standingOf(row: ResourceRow | null, open: number): keyof ResourceCounts | null {
   if (row === null || row.gone_at !== null) return null;
   if (row.standing === "not_applicable" || isBeingDeleted(row)) return "not_applicable";
   if (open > 0) return "violating";

@@ -70,7 +70,9 @@ export function startRetention(
       (error: unknown) => log.error({ error: reasonOf(error) }, "retention failed"),
     );
   let running = run();
-  const timer = setInterval(() => (running = running.then(run)), DAY_MS);
+  const timer = setInterval(() => {
+    running = running.then(run);
+  }, DAY_MS);
   timer.unref();
   return {
     stop: async () => {

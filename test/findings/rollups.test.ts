@@ -148,10 +148,10 @@ describeOnBoth("on %s", (kind) => {
     const owner = (await database.select().from(rollup_daily_account_rule)).filter(
       ({ rule_id }) => rule_id === "owner",
     );
-    expect(owner.map((row) => [row.day, row.open, row.opened]).sort()).toEqual([
-      [day(0), 1, 1],
-      [day(24), 2, 1],
-      [day(48), 3, 1],
+    expect(owner.map((row) => `${row.day} ${row.open} ${row.opened}`).sort()).toEqual([
+      `${day(0)} 1 1`,
+      `${day(24)} 2 1`,
+      `${day(48)} 3 1`,
     ]);
   });
 

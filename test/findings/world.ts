@@ -5,7 +5,7 @@ import { finding_events, findings } from "../../src/findings/schema.ts";
 import type { JudgedObservation } from "../../src/findings/sights.ts";
 import { UnitRecorder, type UnitSummary } from "../../src/findings/store.ts";
 import type { Observation, Resource, Unit, UnitOutcome } from "../../src/inventory/resource.ts";
-import { resources, scans } from "../../src/inventory/schema.ts";
+import { scans } from "../../src/inventory/schema.ts";
 import { judge } from "../../src/policy/judge.ts";
 import { compilePolicies, type PolicyFile, type PolicySet } from "../../src/policy/load.ts";
 import type { Tags } from "../../src/tags/tags.ts";

@@ -59,7 +59,7 @@ export async function writeTally(transaction: Database, tally: Tally, now: Date)
 }
 
 /** The day of an instant, UTC. */
-export function dayOf(at: Date): string {
+function dayOf(at: Date): string {
   return at.toISOString().slice(0, 10);
 }
 
