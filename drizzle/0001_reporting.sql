@@ -1,3 +1,17 @@
+-- What drizzle cannot declare, written by hand: the partitions of `finding_events`, and the views of schema `reporting`.
+
+-- The history of findings by month, so that what is too old goes with its partition and not row by row. The columns, the key and the
+-- indices are those of src/findings/schema.ts. The months are made by db/partitions.ts; what belongs to none of them, because a clock
+-- is wrong, lands in the default partition, which is to be empty.
+ALTER TABLE finding_events RENAME TO finding_events_unpartitioned;
+--> statement-breakpoint
+CREATE TABLE finding_events (LIKE finding_events_unpartitioned INCLUDING ALL) PARTITION BY RANGE (at);
+--> statement-breakpoint
+DROP TABLE finding_events_unpartitioned;
+--> statement-breakpoint
+CREATE TABLE finding_events_default PARTITION OF finding_events DEFAULT;
+--> statement-breakpoint
+
 -- The views of schema `reporting`. Written by hand. Names that begin with v1_ are a public interface (docs/reporting.md):
 -- columns are added, never renamed or removed. The other views are parts of these.
 -- A view reads with the rights of its owner, so a role that may read only this schema sees what the views show and no more.
@@ -392,6 +406,46 @@ FROM policy_activations a
 JOIN policy_sets s ON s.id = a.policy_set_id;
 --> statement-breakpoint
 
+-- Trends. A day without a row is as the one before, so each row is shown for every day until the next, and the newest until today, UTC.
+-- They count what was found, whether or not somebody exempted it: what was decided later does not change what a day was like.
+CREATE VIEW reporting.v1_trend_by_account AS
+SELECT d.day::date AS day, r.account_id, r.compliant, r.violating, r.unknown, r.not_applicable, reporting.ratio(r.compliant, r.compliant + r.violating) AS ratio
+FROM (SELECT *, lead(day) OVER (PARTITION BY account_id ORDER BY day) AS next FROM rollup_daily_account) AS r
+CROSS JOIN LATERAL generate_series(r.day::timestamp, coalesce(r.next - 1, greatest(r.day, (now() AT TIME ZONE 'UTC')::date))::timestamp, interval '1 day') AS d(day);
+--> statement-breakpoint
+
+CREATE VIEW reporting.v1_trend_by_rule AS
+SELECT d.day::date AS day, r.account_id, r.policy_id, r.rule_id, r.open,
+  CASE WHEN d.day = r.day THEN r.opened ELSE 0 END AS opened, CASE WHEN d.day = r.day THEN r.reopened ELSE 0 END AS reopened,
+  CASE WHEN d.day = r.day THEN r.resolved ELSE 0 END AS resolved
+FROM (SELECT *, lead(day) OVER (PARTITION BY account_id, policy_id, rule_id ORDER BY day) AS next FROM rollup_daily_account_rule) AS r
+CROSS JOIN LATERAL generate_series(r.day::timestamp, coalesce(r.next - 1, greatest(r.day, (now() AT TIME ZONE 'UTC')::date))::timestamp, interval '1 day') AS d(day);
+--> statement-breakpoint
+
+-- Whether owners are to be masked: a sensitive rule is about one of the keys that name them, or has observed one.
+CREATE VIEW reporting.owner_masking AS
+SELECT EXISTS (SELECT FROM reporting.sensitive_keys WHERE folded IN ('owner', 'team')) OR EXISTS (
+  SELECT FROM policy_rules p
+  JOIN policy_sets s ON s.id = p.policy_set_id AND s.active
+  JOIN findings f ON f.policy_id = p.policy_id AND f.rule_id = p.rule_id
+  WHERE p.sensitive AND f.detail -> 'observed' ?| ARRAY['Owner', 'owner', 'Team', 'team']) AS masked;
+--> statement-breakpoint
+
+CREATE VIEW reporting.v1_trend_by_owner AS
+SELECT d.day::date AS day, r.account_id, CASE WHEN m.masked AND r.owner <> '' THEN '***' ELSE nullif(r.owner, '') END AS owner,
+  sum(r.open)::integer AS open, coalesce(sum(r.opened) FILTER (WHERE d.day = r.day), 0)::integer AS opened,
+  coalesce(sum(r.reopened) FILTER (WHERE d.day = r.day), 0)::integer AS reopened,
+  coalesce(sum(r.resolved) FILTER (WHERE d.day = r.day), 0)::integer AS resolved
+FROM (SELECT *, lead(day) OVER (PARTITION BY account_id, owner ORDER BY day) AS next FROM rollup_daily_account_owner) AS r
+CROSS JOIN reporting.owner_masking AS m
+CROSS JOIN LATERAL generate_series(r.day::timestamp, coalesce(r.next - 1, greatest(r.day, (now() AT TIME ZONE 'UTC')::date))::timestamp, interval '1 day') AS d(day)
+GROUP BY 1, 2, 3;
+--> statement-breakpoint
+
+CREATE VIEW reporting.v1_held_decisions AS
+SELECT scan_id, at, decision, actor, units, closures, reason FROM held_decisions;
+--> statement-breakpoint
+
 DO $$ BEGIN
   COMMENT ON VIEW reporting.v1_policy_activations IS 'Each time that a set of policies became the active one, and what that changed.';
   COMMENT ON COLUMN reporting.v1_policy_activations.version IS 'Version of the set';
@@ -534,4 +588,26 @@ DO $$ BEGIN
   COMMENT ON COLUMN reporting.v1_finding_events.detail IS 'As v1_findings.detail, at that time';
   COMMENT ON COLUMN reporting.v1_finding_events.scan_id IS 'Scan that saw it';
   COMMENT ON COLUMN reporting.v1_finding_events.actor IS 'Who, when it was not a scan';
+  COMMENT ON VIEW reporting.v1_trend_by_account IS 'Live resources of an account by how they stood at the end of each day, exempt or not.';
+  COMMENT ON COLUMN reporting.v1_trend_by_account.day IS 'Day, UTC';
+  COMMENT ON COLUMN reporting.v1_trend_by_account.compliant IS 'Judged, without an open finding';
+  COMMENT ON COLUMN reporting.v1_trend_by_account.violating IS 'With an open finding, exempt or not';
+  COMMENT ON COLUMN reporting.v1_trend_by_account.unknown IS 'Could not be read or judged, and without an open finding';
+  COMMENT ON COLUMN reporting.v1_trend_by_account.ratio IS 'compliant ÷ (compliant + violating), rounded down; null: nothing was judged';
+  COMMENT ON VIEW reporting.v1_trend_by_rule IS 'Findings of an account by rule and day, exempt or not.';
+  COMMENT ON COLUMN reporting.v1_trend_by_rule.day IS 'Day, UTC';
+  COMMENT ON COLUMN reporting.v1_trend_by_rule.open IS 'Open at the end of the day';
+  COMMENT ON COLUMN reporting.v1_trend_by_rule.opened IS 'Opened for the first time on that day';
+  COMMENT ON COLUMN reporting.v1_trend_by_rule.reopened IS 'Opened again on that day';
+  COMMENT ON COLUMN reporting.v1_trend_by_rule.resolved IS 'Resolved on that day';
+  COMMENT ON VIEW reporting.v1_trend_by_owner IS 'Findings of an account by owner of the resource and day, exempt or not.';
+  COMMENT ON COLUMN reporting.v1_trend_by_owner.day IS 'Day, UTC';
+  COMMENT ON COLUMN reporting.v1_trend_by_owner.owner IS 'As the tags had it then; null: nobody was named; *** where a key that names owners is sensitive now';
+  COMMENT ON VIEW reporting.v1_held_decisions IS 'What people decided about closures that a scan held, append-only.';
+  COMMENT ON COLUMN reporting.v1_held_decisions.scan_id IS 'Scan that held them';
+  COMMENT ON COLUMN reporting.v1_held_decisions.decision IS 'confirmed or rejected';
+  COMMENT ON COLUMN reporting.v1_held_decisions.actor IS 'Who decided';
+  COMMENT ON COLUMN reporting.v1_held_decisions.units IS 'Units in which something was held';
+  COMMENT ON COLUMN reporting.v1_held_decisions.closures IS 'Findings that were closed, or that stay open';
+  COMMENT ON COLUMN reporting.v1_held_decisions.reason IS 'Why, as told';
 END $$;

@@ -131,6 +131,13 @@ export const ConfigFile = z.strictObject({
       count: z.number().int().min(0).default(50),
     })
     .prefault({}),
+  retention: z
+    .strictObject({
+      events_months: z.number().int().min(1).max(1200).default(13),
+      scans_days: z.number().int().min(1).max(36_500).default(400),
+      rollups_years: z.number().int().min(1).max(100).default(5),
+    })
+    .prefault({}),
   remediation: z
     .strictObject({
       max_changes: z.number().int().positive().default(1000),

@@ -11,6 +11,7 @@ import { type Sandbox, sandboxCredentials, startSandbox } from "./sandbox/server
 import { awsSettings, targetSource } from "./scan/aws-settings.ts";
 import { openCurrentSet } from "./scan/current-set.ts";
 import { ensureInstallation, isReachable } from "./scan/installation.ts";
+import { startRetention } from "./scan/retention.ts";
 import { ScanRunner } from "./scan/runner.ts";
 import { cancelScan } from "./scan/stop.ts";
 import { databaseClock } from "./scan/schedules/clock.ts";
@@ -70,6 +71,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     const checkScope = scopeChecker(request);
     const runner = new ScanRunner({ database, queue: work.queue, now, currentSet: () => policies.refresh() });
     stops.push(() => runner.stop());
+
+    const retention = startRetention(database, config.retention, now);
+    stops.push(() => retention.stop());
 
     const app = createApp({
       database,

@@ -1,17 +1,18 @@
 import { Command } from "commander";
-import { UsageError } from "../config.ts";
-import type { Database } from "../db/client.ts";
-import { confirmHeld } from "../findings/store.ts";
-import { scan, scansPage, unitsOf } from "../reports/store.ts";
+import { scansPage, unitsOf } from "../reports/store.ts";
 import { cancelScan } from "../scan/stop.ts";
 import { withContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
+import { knownScan } from "./known-scan.ts";
 import { explainPageToken, pageSizeOption } from "./page-options.ts";
+import { heldCommands } from "./scans-held.ts";
 import { table } from "./table.ts";
 
 /** `tagwarden scans`: what was scanned, how it went, and closures that wait for a person. */
 export function scansCommand(): Command {
-  const command = new Command("scans").description("List and show scans, and confirm closures that a scan held back.");
+  const command = new Command("scans").description(
+    "List and show scans, and decide about closures that a scan held back.",
+  );
   command
     .command("list")
     .description("The scans of this database, newest first.")
@@ -83,20 +84,7 @@ export function scansCommand(): Command {
         );
       }),
     );
-  command
-    .command("confirm")
-    .argument("<scan>", "id of the scan that held closures back")
-    .description("Close what a scan held back because it would have closed too many findings at once.")
-    .addHelpText("after", "\nExample:\n  tagwarden scans confirm 019aaf00-0000-7000-8000-000000000000")
-    .action((id: string) =>
-      withContext("scans", async (context) => {
-        const { database } = await context.database();
-        await knownScan(database, id);
-        const closed = await confirmHeld(database, id, await context.actor(), context.now());
-        process.stdout.write(closed === 0 ? "Nothing is held back by this scan.\n" : `Closed ${closed} findings.\n`);
-        if (closed === 0) process.exitCode = EXIT.no;
-      }),
-    );
+  for (const held of heldCommands()) command.addCommand(held);
   command
     .command("cancel")
     .argument("<scan>", "id of a scan that waits or runs")
@@ -115,13 +103,6 @@ export function scansCommand(): Command {
       }),
     );
   return command;
-}
-
-async function knownScan(database: Database, id: string) {
-  const row = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id) ? await scan(database, id) : null;
-  if (!row)
-    throw new UsageError(`There is no scan ${JSON.stringify(id)} in this database. List them: tagwarden scans list`);
-  return row;
 }
 
 function printJson(value: unknown): void {

@@ -4,6 +4,7 @@ import { sql } from "drizzle-orm";
 import { type OpenDatabase, openPglite, openPostgres } from "./client.ts";
 import { migrate } from "./migrate.ts";
 import { claimFolder } from "./owner.ts";
+import { ensureMonths } from "./partitions.ts";
 import { reasonOf } from "./reason.ts";
 
 /** No database can be reached or opened: nothing was done. */
@@ -24,14 +25,14 @@ export type DatabaseLocation = {
 const MIGRATE_LOCK = 7_201_002;
 
 /**
- * Opens the database and brings its tables up to date. Throws DatabaseUnreachableError, or DatabaseOwnedError when another
+ * Opens the database and brings its tables, and the partitions of the months around now, up to date. Throws DatabaseUnreachableError, or DatabaseOwnedError when another
  * process has the embedded one.
  */
 export async function openDatabase(location: DatabaseLocation, now: Date): Promise<OpenDatabase> {
-  return location.url === null ? openEmbedded(location, now) : openServer(location.url);
+  return location.url === null ? openEmbedded(location, now) : openServer(location.url, now);
 }
 
-async function openServer(url: string): Promise<OpenDatabase> {
+async function openServer(url: string, now: Date): Promise<OpenDatabase> {
   // One connection, so that the lock, which ends with it, is held by whoever migrates.
   const migrating = await openPostgres(url, { max_connections: 1 });
   let failed = "cannot be reached";
@@ -41,6 +42,7 @@ async function openServer(url: string): Promise<OpenDatabase> {
     failed = "cannot be brought up to date";
     advice = "The user that DATABASE_URL names makes the tables, and must be allowed to.";
     await migrate(migrating);
+    await ensureMonths(migrating.database, now);
   } catch (cause) {
     throw new DatabaseUnreachableError(
       `The database at ${withoutPassword(url)} ${failed}: ${reasonOf(cause)}. ${advice}`,
@@ -67,6 +69,7 @@ async function openEmbedded({ folder, command }: DatabaseLocation, now: Date): P
   try {
     const opened = await openPglite(join(folder, "pglite"));
     await migrate(opened);
+    await ensureMonths(opened.database, now);
     return {
       ...opened,
       close: async () => {

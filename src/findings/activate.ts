@@ -5,9 +5,12 @@ import { activeSet, lockPolicySets, markActive, recordActivation, storeSet } fro
 import { releaseHeld } from "./db/held.ts";
 import { activation, judgedAnew, renamesOf } from "./db/judged-anew.ts";
 import { openByUnit, type UnitKey, unitKey } from "./db/known.ts";
+import { driftOf } from "./db/rollup-drift.ts";
+import { writeTally } from "./db/rollups.ts";
 import { renameRules } from "./db/rename-rules.ts";
 import { restoreDigests, writeChanges } from "./db/write-changes.ts";
 import { isMassClose, type MassCloseLimits } from "./mass-close.ts";
+import { newTally } from "./tally.ts";
 
 /** What the activation of a set did. */
 export type ActivationSummary = {
@@ -58,13 +61,14 @@ export async function activateSet(
     await markActive(transaction, set.id, actor, now);
     const occasion = activation(set, actor, now);
     counts.renamed = await renameRules(transaction, renamesOf(set));
+    const tally = newTally();
     await followNames(transaction, set.policies, actor);
     for await (const batch of judgedAnew(transaction, set, occasion)) {
       const known = new Map(batch.map(({ stored }) => [stored.resource.arn, stored]));
       const all = batch.map((one) => one.changes);
       const changes = all.flatMap(({ findings }) => findings);
       if (counts.renamed > 0) await restoreDigests(transaction, [...known.values()]);
-      await writeChanges(transaction, known, all, occasion);
+      await writeChanges(transaction, known, all, occasion, tally);
       const closed = changes.filter(({ event }) => event === "resolved");
       await releaseHeld(
         transaction,
@@ -73,6 +77,9 @@ export async function activateSet(
       counts.resources += batch.length;
       for (const { event } of changes) counts[event]++;
     }
+    await writeTally(transaction, tally, now);
+    // Findings that moved to another name of their rule are no change of theirs, but of the numbers of both names.
+    if (counts.renamed > 0) await writeTally(transaction, await driftOf(transaction), now);
     await recordActivation(transaction, { policy_set_id: set.id, at: now, actor, ...counts });
     return { policy_set_id: set.id, activated: true, ...counts };
   });

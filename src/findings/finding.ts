@@ -15,3 +15,6 @@ export type OpenCause = "observed" | "regressed" | "returned" | "rule_restored" 
 
 /** What happened to a finding. */
 export type FindingEventName = "opened" | "changed" | "reopened" | "resolved";
+
+/** What a person made of closures that were held. */
+export type HeldDecision = "confirmed" | "rejected";

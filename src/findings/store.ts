@@ -1,20 +1,12 @@
 import type { Database } from "../db/client.ts";
-import { loadSurroundings } from "../inventory/db/surroundings.ts";
-import type { Observation, Unit, UnitOutcome } from "../inventory/resource.ts";
-import { NOT_LOOKED_UP } from "../inventory/surroundings.ts";
-import { judge } from "../policy/judge.ts";
-import type { PolicySet } from "../policy/load.ts";
-import { wantedForJudging } from "../policy/needs.ts";
-import type { Judgement } from "../policy/verdict.ts";
-import type { Tags } from "../tags/tags.ts";
-import { type HeldClosure, loadHeld, releaseHeld, storeHeld, unitsWithHeld } from "./db/held.ts";
+import type { Unit, UnitOutcome } from "../inventory/resource.ts";
+import { type HeldClosure, loadHeld, releaseHeld, storeHeld } from "./db/held.ts";
 import { countLive, countOpen, liveArns, loadDigests, loadKnown } from "./db/known.ts";
+import { writeTally } from "./db/rollups.ts";
 import {
   appliedEpoch,
   earlierListings,
-  endHeldUnit,
   endUnit,
-  policySetOf,
   lockPolicySet,
   lockUnit,
   storedSummary,
@@ -22,7 +14,6 @@ import {
   type UnitCounts,
 } from "./db/units.ts";
 import { type ServiceReading, writeChanges, writeServiceReadings } from "./db/write-changes.ts";
-import { digestOfEvidence, isFoundAgain } from "./digest.ts";
 import {
   countedClosures,
   holdClosures,
@@ -33,18 +24,26 @@ import {
 } from "./mass-close.ts";
 import {
   type Changes,
-  evidenceOf,
   type FindingChange,
   type Known,
   type Occasion,
-  reconcile,
   reconcileAbsence,
   reconcileGone,
-  resolved,
 } from "./reconcile.ts";
-
-/** A resource as observed and judged; `judgement` is null unless it was read. */
-export type JudgedObservation = { readonly observation: Observation; readonly judgement: Judgement | null };
+import {
+  arnOf,
+  byArn,
+  changesOf,
+  contradictions,
+  isSettled,
+  type JudgedObservation,
+  lacksDigest,
+  NEVER_SEEN,
+  settledChanges,
+  shortOf,
+  summarize,
+} from "./sights.ts";
+import { newTally } from "./tally.ts";
 
 /** What a recorder has to know of its scan. */
 export type RecordedScan = {
@@ -59,8 +58,6 @@ export type RecordedScan = {
 
 /** What came of a unit in one scan: the counts of `scan_units`. `unchanged`: open before and after; `held`: open, and waiting to be closed. */
 export type UnitSummary = UnitCounts;
-
-const NEVER_SEEN: Known = { resource: null, findings: [] };
 
 /** How many resources are compared at a time: pages are gathered up to it, because queries cost more than rows. */
 const BATCH = 1000;
@@ -131,7 +128,7 @@ export class UnitRecorder {
     return this.#database.transaction(async (transaction) => {
       await this.#scan.hold?.(transaction);
       const standing = await lockPolicySet(transaction, this.#scan.policy_set_id);
-      const { applied_epoch, last_scan_id } = await lockUnit(transaction, this.#unit);
+      const { applied_epoch, last_scan_id, listed } = await lockUnit(transaction, this.#unit);
       if (last_scan_id === this.#scan.id) return storedSummary(transaction, this.#scan.id, this.#unit);
       if (standing === "retired" || applied_epoch >= this.#scan.epoch) {
         const summary = summarize([], "superseded", { unchanged: 0, held: 0 });
@@ -139,7 +136,7 @@ export class UnitRecorder {
         return summary;
       }
       const overtaken = await this.#overtaken(transaction, applied_epoch);
-      return this.#apply(transaction, overtaken === 0 ? outcome : shortOf(outcome, overtaken));
+      return this.#apply(transaction, overtaken === 0 ? outcome : shortOf(outcome, overtaken), listed);
     });
   }
 
@@ -187,20 +184,22 @@ export class UnitRecorder {
     return written.filter((arn) => this.#seen.has(arn) && !kept.has(arn)).length;
   }
 
-  async #apply(transaction: Database, outcome: UnitOutcome): Promise<UnitSummary> {
+  /** `listed`: whether the unit's list had been read to its end before. */
+  async #apply(transaction: Database, outcome: UnitOutcome, listed: boolean): Promise<UnitSummary> {
+    const tally = newTally();
     const occasion = this.#occasion();
     const complete = outcome.state === "complete";
     // What was compared may have changed since, by an older scan or a repair. Under the lock it no longer can.
     const known = await loadKnown(transaction, this.#kept.map(arnOf));
-    const listed = this.#kept.map((item) => changesOf(known.get(arnOf(item)) ?? NEVER_SEEN, item, occasion));
+    const seen = this.#kept.map((item) => changesOf(known.get(arnOf(item)) ?? NEVER_SEEN, item, occasion));
     const absent = complete ? await this.#absences(transaction, outcome, occasion) : NO_ABSENCES;
     const waiting = new Set((await loadHeld(transaction, this.#unit)).map(({ finding_id }) => finding_id));
     const { applied, held } = complete
-      ? await this.#guard(transaction, [...listed, ...absent.changes], waiting)
-      : { applied: withoutClosures(listed), held: [] };
+      ? await this.#guard(transaction, [...seen, ...absent.changes], waiting)
+      : { applied: withoutClosures(seen), held: [] };
 
     const changes = applied.flatMap(({ findings }) => findings);
-    await writeChanges(transaction, new Map([...known, ...absent.known]), applied, occasion);
+    await writeChanges(transaction, new Map([...known, ...absent.known]), applied, occasion, tally);
     await writeServiceReadings(transaction, this.#serviceReadings);
     const settled = changes.filter(({ event, finding }) => event === "resolved" && waiting.has(finding.id));
     await releaseHeld(transaction, [...this.#contradicted, ...settled.map(({ finding }) => finding.id)]);
@@ -210,6 +209,8 @@ export class UnitRecorder {
     const unchanged = applied.reduce((sum, one) => sum + one.unchanged, this.#unchanged);
     const summary = summarize(changes, state, { unchanged, held: holding.length });
     await endUnit(transaction, { scan: this.#scan, unit: this.#unit, outcome, summary, now: occasion.at });
+    if (listed !== outcome.listed) tally.accounts.add(this.#unit.account_id);
+    await writeTally(transaction, tally, occasion.at);
     return summary;
   }
 
@@ -248,84 +249,6 @@ export class UnitRecorder {
   }
 }
 
-/**
- * Applies the closures that a scan held and that nothing has spoken against since, and returns how many. `actor`: the person
- * who confirms. Resources that were held as gone are gone from now on.
- */
-export async function confirmHeld(database: Database, scan_id: string, actor: string, now: Date): Promise<number> {
-  return database.transaction(async (transaction) => {
-    let confirmed = 0;
-    const policy_set_id = await policySetOf(transaction, scan_id);
-    await lockPolicySet(transaction, policy_set_id);
-    for (const unit of await unitsWithHeld(transaction, scan_id)) {
-      await lockUnit(transaction, unit);
-      const held = (await loadHeld(transaction, unit)).filter((one) => one.scan_id === scan_id);
-      const known = await loadKnown(transaction, [...new Set(held.map(({ arn }) => arn))]);
-      const occasion: Occasion = { by: "scan", at: now, scan_id, actor, policy_set_id };
-      const settled = [...Map.groupBy(held, ({ arn }) => arn)].map(([arn, closures]) =>
-        confirmClosures(known.get(arn) ?? NEVER_SEEN, closures, occasion),
-      );
-      const changes = settled.flatMap(({ findings }) => findings);
-      await writeChanges(transaction, known, settled, occasion);
-      await releaseHeld(
-        transaction,
-        [...held, ...changes.map(({ finding }) => ({ finding_id: finding.id }))].map(({ finding_id }) => finding_id),
-      );
-      await endHeldUnit(transaction, scan_id, unit, changes.length);
-      confirmed += changes.length;
-    }
-    return confirmed;
-  });
-}
-
-/** A verified write of ours: what the service says of the resource since, and which findings it was to repair. */
-export type Repair = {
-  readonly arn: string;
-  readonly finding_ids: readonly string[];
-  /** All tags as the service returned them after the write. */
-  readonly tags: Tags;
-  readonly read_at: Date;
-  readonly actor: string;
-  readonly scan_id?: string | null;
-};
-
-/**
- * Records the tags of a resource after a verified write and judges them: findings that the write was to repair and that no
- * longer hold resolve as `fixed_by_remediation`, others as any scan would have it. Returns the identities of what resolved.
- * By a set that is no longer active nothing is judged; the tags are recorded, and the next scan judges them.
- * Throws when the resource was never recorded.
- */
-export async function resolveRepaired(
-  database: Database,
-  set: PolicySet,
-  repair: Repair,
-  now: Date,
-): Promise<string[]> {
-  const { arn, tags, read_at, actor, scan_id = null } = repair;
-  return database.transaction(async (transaction) => {
-    const standing = await lockPolicySet(transaction, set.id);
-    const unit = (await loadKnown(transaction, [arn])).get(arn)?.resource;
-    if (!unit) throw new Error(`${arn} was repaired, but is not in the inventory`);
-    await lockUnit(transaction, { ...unit, partition: arn.split(":")[1] ?? "aws" });
-    const stored = await loadKnown(transaction, [arn]);
-    const known = stored.get(arn) ?? NEVER_SEEN;
-    const resource = known.resource ?? unit;
-    const finding_ids = new Set(repair.finding_ids);
-    const occasion: Occasion = { by: "repair", at: now, scan_id, actor, policy_set_id: set.id, finding_ids };
-    const reading = { tags, source: "service", read_at } as const;
-    const wanted = wantedForJudging(set.needs, resource.type);
-    const around = (await loadSurroundings(transaction, [resource], wanted)).get(arn) ?? NOT_LOOKED_UP;
-    const judgement = standing === "retired" ? null : judge(set, { resource, tags, now, around });
-    const evidence = { resource, in_index: resource.in_index, reading, error: null, judgement, confirmed: true };
-    const changes = reconcile(known, evidence, occasion);
-    await writeChanges(transaction, stored, [changes], occasion);
-    await writeServiceReadings(transaction, [{ arn, read_at }]);
-    const ids = changes.findings.flatMap(({ event, finding }) => (event === "resolved" ? finding.id : []));
-    await releaseHeld(transaction, ids);
-    return ids;
-  });
-}
-
 type Absences = {
   readonly changes: readonly Changes[];
   readonly known: ReadonlyMap<string, Known>;
@@ -335,81 +258,3 @@ type Absences = {
 };
 
 const NO_ABSENCES: Absences = { changes: [], known: new Map(), held: [], dropped: false };
-
-/** An outcome with so many readings missing: it closes nothing. */
-function shortOf(outcome: UnitOutcome, missing: number): UnitOutcome {
-  const message = `${missing} resources were recorded by an older scan while this one was reading`;
-  const error = outcome.error ?? { name: "OvertakenError", message, operation: "record" };
-  const state = outcome.state === "complete" ? "partial" : outcome.state;
-  return { ...outcome, state, unread: outcome.unread + missing, error };
-}
-
-function arnOf({ observation }: JudgedObservation): string {
-  return observation.resource.arn;
-}
-
-function changesOf(known: Known, { observation, judgement }: JudgedObservation, occasion: Occasion): Changes {
-  if (observation.outcome === "gone") return reconcileGone(known, occasion);
-  return reconcile(known, evidenceOf(observation, judgement), occasion);
-}
-
-/** Whether a sight is of the very state whose digest is stored: then it changes nothing. `digest`: as stored now. */
-function isSettled({ observation, judgement }: JudgedObservation, digest: string | undefined): boolean {
-  if (observation.outcome !== "read") return false;
-  const evidence = evidenceOf(observation, judgement);
-  if (observation.stored_digest !== undefined) return isFoundAgain(observation.stored_digest, evidence);
-  return digest !== undefined && digestOfEvidence(evidence) === digest;
-}
-
-/** Whether the sight comes without the digest of what was stored. */
-function lacksDigest({ observation }: JudgedObservation): boolean {
-  return observation.outcome === "read" && observation.stored_digest === undefined;
-}
-
-/** What `reconcile` says of a settled sight: each violation is an open finding, and stays as it is. */
-function settledChanges({ judgement }: JudgedObservation): Changes {
-  return { resource: null, findings: [], unchanged: judgement?.violations.length ?? 0 };
-}
-
-/** Which of the closures that wait for this resource no longer hold: it is there after all, or still in violation. */
-function contradictions(held: readonly HeldClosure[], observation: Observation, changes: Changes): string[] {
-  if (observation.outcome === "gone") return [];
-  const closing = new Set(changes.findings.flatMap(({ event, finding }) => (event === "resolved" ? finding.id : [])));
-  return held
-    .filter(({ finding_id, resolution }) =>
-      resolution === "resource_gone" ? true : observation.outcome === "read" && !closing.has(finding_id),
-    )
-    .map(({ finding_id }) => finding_id);
-}
-
-/** What is still open of what was held for one resource, closed. */
-function confirmClosures(known: Known, held: readonly HeldClosure[], occasion: Occasion): Changes {
-  if (held.some(({ resolution }) => resolution === "resource_gone")) return reconcileGone(known, occasion);
-  const resolutions = new Map(held.map(({ finding_id, resolution }) => [finding_id, resolution]));
-  const findings = known.findings.flatMap((finding) => {
-    const resolution = resolutions.get(finding.id);
-    if (resolution === undefined || finding.state !== "open") return [];
-    return resolved(finding, resolution, occasion, { source: null, proven: false });
-  });
-  return { resource: null, findings, unchanged: 0 };
-}
-
-function byArn(held: readonly HeldClosure[]): Map<string, HeldClosure[]> {
-  return Map.groupBy(held, ({ arn }) => arn);
-}
-
-function summarize(
-  changes: readonly FindingChange[],
-  state: UnitSummary["state"],
-  rest: { unchanged: number; held: number },
-): UnitSummary {
-  const count = (name: FindingChange["event"]) => changes.filter(({ event }) => event === name).length;
-  return {
-    state,
-    opened: count("opened"),
-    reopened: count("reopened"),
-    changed: count("changed"),
-    resolved: count("resolved"),
-    ...rest,
-  };
-}

@@ -10,10 +10,12 @@ import { apiRouter } from "./router.ts";
 import { complianceRoutes } from "./routes/compliance.ts";
 import { exemptionRoutes } from "./routes/exemptions.ts";
 import { findingRoutes } from "./routes/findings.ts";
+import { heldRoutes } from "./routes/held.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { resourceRoutes } from "./routes/resources.ts";
 import { scanRoutes } from "./routes/scans.ts";
 import { scheduleRoutes } from "./routes/schedules.ts";
+import { trendRoutes } from "./routes/trend.ts";
 
 /** The API under /api/v1, health and the API's description beside it, and the dashboard on all other paths. */
 export function createApp(deps: HttpDeps) {
@@ -39,7 +41,16 @@ export function createApp(deps: HttpDeps) {
   );
 
   app.route("/", healthRoutes(deps));
-  for (const routes of [findingRoutes, resourceRoutes, scanRoutes, scheduleRoutes, exemptionRoutes, complianceRoutes])
+  for (const routes of [
+    findingRoutes,
+    resourceRoutes,
+    scanRoutes,
+    scheduleRoutes,
+    heldRoutes,
+    exemptionRoutes,
+    complianceRoutes,
+    trendRoutes,
+  ])
     app.route("/api/v1", routes(deps));
   app.get("/openapi.json", (c) => c.json(openApiDocument(app)));
   app.route("/", dashboard(deps));

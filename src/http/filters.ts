@@ -9,8 +9,10 @@ import { STATUSES } from "./schemas.ts";
 
 const ACCOUNT = { test: /^\d{12}$/, say: "An account id has twelve digits." };
 
+export const accounts = listOfText("Accounts, twelve digits each", ACCOUNT);
+
 const place = {
-  account_id: listOfText("Accounts, twelve digits each", ACCOUNT),
+  account_id: accounts,
   region: listOfText("Regions"),
   type: listOf(RESOURCE_TYPE_NAMES, "Resource types"),
 };

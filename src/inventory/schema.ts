@@ -66,8 +66,11 @@ export const scans = pgTable(
   ],
 );
 
-/** State of a unit in one scan. `held`: it would close too many findings and waits for confirmation. `superseded`: a newer scan was applied first. */
-export type ScanUnitState = "pending" | "running" | UnitState | "held" | "superseded" | "cancelled";
+/**
+ * State of a unit in one scan. `held`: it would close too many findings and waits for confirmation. `rejected`: a person said that
+ * what it held is not so. `superseded`: a newer scan was applied first.
+ */
+export type ScanUnitState = "pending" | "running" | UnitState | "held" | "rejected" | "superseded" | "cancelled";
 
 /** One unit in one scan: what was read and what came of it. */
 export const scan_units = pgTable(

@@ -248,7 +248,9 @@ function worst({ details, account_names = {} }: ScanReportData, pen: Pen): strin
 }
 
 function unread({ report, details, account_names = {} }: ScanReportData, pen: Pen): string[] {
-  const incomplete = report.units.filter((unit) => !["complete", "held", "superseded"].includes(unit.state));
+  const incomplete = report.units.filter(
+    (unit) => !["complete", "held", "rejected", "superseded"].includes(unit.state),
+  );
   if (incomplete.length === 0 && details.unknowns.length === 0) return [];
   const lines = [title(pen, "Not known", "could not be read or judged: never counted as a pass")];
   for (const unit of incomplete.slice(0, ROWS)) {

@@ -59,7 +59,7 @@ async function endState(transaction: Database, scan: Scan, retired: boolean): Pr
   const { state, resources } = scan_units;
   const [units] = await transaction
     .select({
-      fine: sql<boolean>`coalesce(bool_and(${state} in ('complete', 'held', 'superseded')), true)`,
+      fine: sql<boolean>`coalesce(bool_and(${state} in ('complete', 'held', 'rejected', 'superseded')), true)`,
       nothing: sql<boolean>`coalesce(bool_and(${state} in ('failed', 'denied', 'cancelled') and ${resources} = 0), false)`,
     })
     .from(scan_units)

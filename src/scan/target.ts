@@ -205,7 +205,7 @@ function heldWarning(scan: Scan, unit: Unit, held: number): string {
   if (held === 0) {
     return `${where}: the list was much shorter than usual, so nothing is taken for gone until the next scan agrees.`;
   }
-  return `${where}: ${held} findings would close at once and are held. If that is right: tagwarden scans confirm ${scan.id}`;
+  return `${where}: ${held} findings would close at once and are held. If that is right: tagwarden scans confirm ${scan.id}; if not: tagwarden scans reject ${scan.id}`;
 }
 
 function toReadError(cause: unknown): ReadError {

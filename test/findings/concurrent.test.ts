@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { activateSet } from "../../src/findings/activate.ts";
-import { resolveRepaired, UnitRecorder } from "../../src/findings/store.ts";
+import { resolveRepaired } from "../../src/findings/db/repaired.ts";
+import { UnitRecorder } from "../../src/findings/store.ts";
 import type { Unit } from "../../src/inventory/resource.ts";
 import { units } from "../../src/inventory/schema.ts";
 import { openTestDatabase } from "../support/database.ts";

@@ -2,12 +2,12 @@ import * as fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Database, OpenDatabase } from "../../src/db/client.ts";
 import { isListingDrop, isMassClose } from "../../src/findings/mass-close.ts";
-import { held_closures } from "../../src/findings/schema.ts";
-import { confirmHeld } from "../../src/findings/store.ts";
+import { held_closures, held_decisions } from "../../src/findings/schema.ts";
+import { confirmHeld, rejectHeld } from "../../src/findings/db/decide-held.ts";
 import type { Observation } from "../../src/inventory/resource.ts";
 import { resources, scan_units, units } from "../../src/inventory/schema.ts";
 import { describeOnBoth, emptyTables, openTestDatabase } from "../support/database.ts";
-import { after, findingsByName, gone, LIMITS, read, resourceOf, scan, snapshot, story } from "./world.ts";
+import { after, events, findingsByName, gone, LIMITS, read, resourceOf, scan, snapshot, story } from "./world.ts";
 
 const NO_OWNER = { Env: "dev" };
 const GOOD = { Owner: "a", Env: "dev" };
@@ -110,12 +110,12 @@ describeOnBoth("on %s", (kind) => {
   test("14: a person confirms, and what is still open closes", async () => {
     await scan(database, failing(100));
     const { scan_id } = await scan(database, passing(100, 60, 1), { at: after(1) });
-    expect(await confirmHeld(database, scan_id, "alice", after(2))).toBe(60);
+    expect(await confirmHeld(database, scan_id, { actor: "alice", at: after(2) })).toMatchObject({ closures: 60 });
     expect(await openCount()).toBe(40);
     expect(await story(database)).toContain("resolved/fixed_observed");
     const rows = await database.select().from(scan_units);
     expect(rows.find((row) => row.scan_id === scan_id)).toMatchObject({ state: "complete", resolved: 60, held: 0 });
-    expect(await confirmHeld(database, scan_id, "alice", after(3))).toBe(0);
+    expect(await confirmHeld(database, scan_id, { actor: "alice", at: after(3) })).toMatchObject({ closures: 0 });
     const before = await snapshot(database);
     await scan(database, passing(100, 60, 1), { at: after(4) });
     expect(await snapshot(database)).toBe(before);
@@ -129,7 +129,7 @@ describeOnBoth("on %s", (kind) => {
     const liveCount = async () =>
       (await database.select().from(resources)).filter(({ gone_at }) => gone_at === null).length;
     expect(await liveCount()).toBe(150);
-    expect(await confirmHeld(database, scan_id, "alice", after(3))).toBe(60);
+    expect(await confirmHeld(database, scan_id, { actor: "alice", at: after(3) })).toMatchObject({ closures: 60 });
     expect(await liveCount()).toBe(90);
     expect(await openCount()).toBe(90);
   });
@@ -179,7 +179,87 @@ describeOnBoth("on %s", (kind) => {
     await scan(database, failing(200));
     const { scan_id, ...empty } = await scan(database, [], { at: after(1) });
     expect(empty).toMatchObject({ state: "held", held: 200, resolved: 0 });
-    expect(await confirmHeld(database, scan_id, "alice", after(2))).toBe(200);
+    expect(await confirmHeld(database, scan_id, { actor: "alice", at: after(2) })).toMatchObject({ closures: 200 });
     expect(await openCount()).toBe(0);
+  });
+
+  test("14: a person rejects, and what was held stays open; only a later scan that sees the same asks again", async () => {
+    await scan(database, failing(100));
+    const { scan_id } = await scan(database, passing(100, 60, 1), { at: after(1) });
+    const before = await snapshot(database);
+    const decided = await rejectHeld(database, scan_id, { actor: "alice", at: after(2), reason: "a broken index" });
+    expect(decided).toEqual({ units: 1, closures: 60 });
+    expect(await snapshot(database)).toBe(before);
+    expect(await database.select().from(held_closures)).toEqual([]);
+    const rows = await database.select().from(scan_units);
+    expect(rows.find((row) => row.scan_id === scan_id)).toMatchObject({ state: "rejected", resolved: 0, held: 0 });
+    expect(await scan(database, passing(100, 60, 3), { at: after(3) })).toMatchObject({ state: "held", held: 60 });
+    expect(await scan(database, passing(100, 60, 3), { at: after(4) })).toMatchObject({
+      state: "complete",
+      resolved: 60,
+    });
+  });
+
+  test("14: who decided what, when and why is kept; a decision about nothing is none", async () => {
+    await scan(database, failing(100));
+    const { scan_id } = await scan(database, passing(100, 60, 1), { at: after(1) });
+    await rejectHeld(database, scan_id, { actor: "alice", at: after(2), reason: "a broken index" });
+    expect(await rejectHeld(database, scan_id, { actor: "bob", at: after(3) })).toEqual({ units: 0, closures: 0 });
+    expect(await confirmHeld(database, scan_id, { actor: "bob", at: after(3) })).toEqual({ units: 0, closures: 0 });
+    const second = await scan(database, passing(100, 60, 4), { at: after(4) });
+    await confirmHeld(database, second.scan_id, { actor: "bob", at: after(5) });
+    expect(await database.select().from(held_decisions).orderBy(held_decisions.at)).toEqual([
+      { scan_id, at: after(2), decision: "rejected", actor: "alice", units: 1, closures: 60, reason: "a broken index" },
+      {
+        scan_id: second.scan_id,
+        at: after(5),
+        decision: "confirmed",
+        actor: "bob",
+        units: 1,
+        closures: 60,
+        reason: null,
+      },
+    ]);
+    expect(
+      (await events(database)).filter(({ event }) => event === "resolved").every(({ actor }) => actor === "bob"),
+    ).toBe(true);
+  });
+
+  test("14: a short list that a person rejects is no agreement for the next, and no measure for later ones", async () => {
+    for (const hours of [0, 1, 2]) await scan(database, failing(200), { at: after(hours) });
+    const first = await scan(database, without(200, 150), { at: after(3) });
+    expect(first).toMatchObject({ state: "held", held: 150 });
+    await rejectHeld(database, first.scan_id, { actor: "alice", at: after(4) });
+    expect(await scan(database, without(200, 150), { at: after(5) })).toMatchObject({ state: "held", held: 150 });
+    expect((await database.select().from(resources)).every(({ absences }) => absences === 0)).toBe(true);
+    expect(await openCount()).toBe(200);
+  });
+
+  test("14: a short list of resources without findings can be rejected too, until a later scan was there", async () => {
+    const fine = (count: number) => world(count, (name) => read(resourceOf(name), GOOD, { source: "index" }));
+    await scan(database, fine(200));
+    const short = await scan(database, fine(50), { at: after(1) });
+    expect(short).toMatchObject({ state: "held", held: 0 });
+    expect(await rejectHeld(database, short.scan_id, { actor: "alice", at: after(2) })).toEqual({
+      units: 1,
+      closures: 0,
+    });
+    const again = await scan(database, fine(50), { at: after(3) });
+    await scan(database, fine(50), { at: after(4) });
+    expect(await rejectHeld(database, again.scan_id, { actor: "alice", at: after(5) })).toEqual({
+      units: 0,
+      closures: 0,
+    });
+  });
+
+  test("14: what a later scan holds anew is no longer the former one's to decide about", async () => {
+    await scan(database, failing(200));
+    const first = await scan(database, passing(200, 70, 1), { at: after(1) });
+    const second = await scan(database, passing(200, 150, 2), { at: after(2) });
+    expect(second).toMatchObject({ state: "held", resolved: 70, held: 80 });
+    expect(await rejectHeld(database, first.scan_id, { actor: "alice", at: after(3) })).toMatchObject({ closures: 0 });
+    expect(await rejectHeld(database, second.scan_id, { actor: "alice", at: after(3) })).toMatchObject({
+      closures: 80,
+    });
   });
 });

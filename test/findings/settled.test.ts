@@ -5,7 +5,10 @@ import type { Database, OpenDatabase } from "../../src/db/client.ts";
 import { activateSet } from "../../src/findings/activate.ts";
 import { digestOfState } from "../../src/findings/digest.ts";
 import { finding_events, findings, held_closures } from "../../src/findings/schema.ts";
-import { confirmHeld, resolveRepaired, UnitRecorder } from "../../src/findings/store.ts";
+import { confirmHeld, rejectHeld } from "../../src/findings/db/decide-held.ts";
+import { driftOf, sizeOf } from "../../src/findings/db/rollup-drift.ts";
+import { resolveRepaired } from "../../src/findings/db/repaired.ts";
+import { UnitRecorder } from "../../src/findings/store.ts";
 import { isDigestOf } from "../../src/inventory/reading-digest.ts";
 import type { Observation } from "../../src/inventory/resource.ts";
 import { resources, scan_units, scans, service_readings, units } from "../../src/inventory/schema.ts";
@@ -140,7 +143,7 @@ describeOnBoth("on %s", (kind) => {
         },
         { weight: 1, arbitrary: fc.constantFrom(SET, policySet(ENV), policySet(OWNER, ENV.replace("dev", "test"))) },
         { weight: 1, arbitrary: fc.constantFrom(...names) },
-        { weight: 1, arbitrary: fc.constant("confirm") },
+        { weight: 1, arbitrary: fc.constantFrom("confirm", "reject") },
       );
       type Step = typeof step extends fc.Arbitrary<infer One> ? One : never;
 
@@ -155,8 +158,9 @@ describeOnBoth("on %s", (kind) => {
         for (const [hour, one] of steps.entries()) {
           const at = after(hour + 1);
           if (mode === "erased") await database.update(resources).set({ digest: null });
-          if (one === "confirm") {
-            if (last_scan_id !== null) await confirmHeld(database, last_scan_id, "me", at);
+          if (one === "confirm" || one === "reject") {
+            const decide = one === "confirm" ? confirmHeld : rejectHeld;
+            if (last_scan_id !== null) await decide(database, last_scan_id, { actor: "me", at });
           } else if (typeof one === "string") {
             const { arn } = resourceOf(one);
             const open = (await database.select().from(findings)).filter((f) => f.arn === arn && f.state === "open");
@@ -186,6 +190,7 @@ describeOnBoth("on %s", (kind) => {
             summaries.push(summary);
           }
           if (mode !== "erased") await expectTrueDigests();
+          else expect(sizeOf(await driftOf(database))).toBe(0);
         }
         return { summaries, stored: await everything(database) };
       };

@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import type { Database } from "../../src/db/client.ts";
 import { uuidv7 } from "../../src/db/uuid.ts";
 import { exemptions } from "../../src/exemptions/schema.ts";
-import { finding_events, findings } from "../../src/findings/schema.ts";
+import { repairDrift } from "../../src/findings/db/rollup-drift.ts";
+import { finding_events, findings, rollup_daily_account } from "../../src/findings/schema.ts";
 import type { ResourceType } from "../../src/inventory/resource-types.ts";
 import { resources, scan_units, scans, units } from "../../src/inventory/schema.ts";
 import { policy_rules, policy_sets } from "../../src/policy/schema.ts";
@@ -208,5 +209,10 @@ export async function seedWorld(database: Database, size = 10): Promise<World> {
       }
     }
   }
+  // Two days of a trend: one of which something else is known, and the one that is.
+  await database
+    .insert(rollup_daily_account)
+    .values({ day: before(72).toISOString().slice(0, 10), account_id: ACCOUNTS[0]!, compliant: 9, violating: 3 });
+  await repairDrift(database, before(1));
   return world;
 }

@@ -111,7 +111,7 @@ describeOnBoth("workers on %s", (kind) => {
     expect(targets).toHaveLength(sandbox.organization.accounts.length * 2);
     expect(new Set(targets.map(({ state, attempts }) => `${state} ${attempts}`))).toEqual(new Set(["ended 1"]));
     expect(await found()).toEqual(expected(scan.types));
-    await Promise.all(workers.map(({ stop }) => stop()));
+    await Promise.all(workers.map((worker) => worker.stop()));
     expect(workers.flatMap(({ ended }) => ended.map(({ id }) => id))).toEqual([scan.id]);
   });
 

@@ -83,14 +83,14 @@ export async function unleash(chaos: Chaos): Promise<Aftermath> {
   const { database } = opened;
   await migrate(opened);
   const queue = await openQueue(opened);
-  let over = false;
+  const ending = new AbortController();
   const until = Date.now() + chaos.seconds * 1000;
   let kills = 0;
   const killing = async () => {
-    while (!over && Date.now() < until) {
+    while (!ending.signal.aborted && Date.now() < until) {
       const [least, most] = EVERY_KILL_MS;
       await delay(least + random() * (most - least));
-      if (over) return;
+      if (ending.signal.aborted) return;
       const victim = Math.floor(random() * workers.length);
       workers[victim]?.process.kill("SIGKILL");
       workers[victim] = startCli(["worker", "--workers", "2"], { cwd, env });
@@ -142,7 +142,7 @@ export async function unleash(chaos: Chaos): Promise<Aftermath> {
       most_attempts: ends?.most ?? 0,
     };
   } finally {
-    over = true;
+    ending.abort();
     for (const { process } of workers) process.kill("SIGKILL");
     await Promise.all(workers.map(({ ended }) => ended));
     await queue.stop(1000);

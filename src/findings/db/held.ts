@@ -1,7 +1,7 @@
-import { and, eq, type SQL, sql } from "drizzle-orm";
+import { and, eq, exists, or, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../db/client.ts";
 import type { Unit } from "../../inventory/resource.ts";
-import { units } from "../../inventory/schema.ts";
+import { scan_units, units } from "../../inventory/schema.ts";
 import type { Resolution } from "../finding.ts";
 import type { FindingChange } from "../reconcile.ts";
 import { findings, held_closures } from "../schema.ts";
@@ -52,6 +52,40 @@ export async function unitsWithHeld(database: Database, scan_id: string): Promis
       and(eq(held_closures.account_id, account_id), eq(held_closures.region, region), eq(held_closures.type, type)),
     )
     .where(eq(held_closures.scan_id, scan_id))
+    .orderBy(account_id, region, type);
+}
+
+/**
+ * Units that a scan holds, in the order in which they are to be locked: those in which closures of it wait, and those whose list it
+ * found too short, as long as no later scan was there.
+ */
+export async function unitsHeldBy(database: Database, scan_id: string): Promise<Unit[]> {
+  const { partition, account_id, region, type } = units;
+  const waiting = database
+    .select({ one: sql`1` })
+    .from(held_closures)
+    .where(
+      and(
+        eq(held_closures.scan_id, scan_id),
+        eq(held_closures.account_id, account_id),
+        eq(held_closures.region, region),
+        eq(held_closures.type, type),
+      ),
+    );
+  return database
+    .select({ partition, account_id, region, type })
+    .from(units)
+    .innerJoin(
+      scan_units,
+      and(eq(scan_units.account_id, account_id), eq(scan_units.region, region), eq(scan_units.type, type)),
+    )
+    .where(
+      and(
+        eq(scan_units.scan_id, scan_id),
+        eq(scan_units.state, "held"),
+        or(exists(waiting), eq(units.last_scan_id, scan_id)),
+      ),
+    )
     .orderBy(account_id, region, type);
 }
 

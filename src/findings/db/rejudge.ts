@@ -8,6 +8,8 @@ import type { PolicySet } from "../../policy/load.ts";
 import { wantedForJudging } from "../../policy/needs.ts";
 import { withoutClosures } from "../mass-close.ts";
 import { type Changes, type FindingChange, type Known, type Occasion, reconcile } from "../reconcile.ts";
+import { newTally } from "../tally.ts";
+import { writeTally } from "./rollups.ts";
 import { isUnit, lockPolicySet, lockUnit } from "./units.ts";
 import { loadKnown } from "./known.ts";
 import { writeChanges } from "./write-changes.ts";
@@ -33,14 +35,15 @@ export async function rejudgeUnknown(
     const occasion: Occasion = { by: "scan", at: now, scan_id: id, actor: null, policy_set_id: set.id };
     let last = "";
     let known_now = 0;
+    const tally = newTally();
     for (;;) {
       const arns = await unknownAfter(transaction, unit, last);
       const end = arns.at(-1);
-      if (end === undefined) return known_now;
+      if (end === undefined) break;
       last = end;
       const known = await loadKnown(transaction, arns);
       const applied = withoutClosures(await rejudged(transaction, [...known.values()], set, unit, occasion));
-      await writeChanges(transaction, known, applied, occasion);
+      await writeChanges(transaction, known, applied, occasion, tally);
       await countInUnit(
         transaction,
         id,
@@ -49,6 +52,8 @@ export async function rejudgeUnknown(
       );
       known_now += applied.filter(({ resource }) => resource !== null && resource.standing !== "unknown").length;
     }
+    await writeTally(transaction, tally, now);
+    return known_now;
   });
 }
 

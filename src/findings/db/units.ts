@@ -35,11 +35,11 @@ export async function lockPolicySet(transaction: Database, id: string): Promise<
 export async function lockUnit(
   transaction: Database,
   unit: Unit,
-): Promise<{ applied_epoch: number; last_scan_id: string | null }> {
+): Promise<{ applied_epoch: number; last_scan_id: string | null; listed: boolean }> {
   const { partition, account_id, region, type } = unit;
   const lock = () =>
     transaction
-      .select({ applied_epoch: units.applied_epoch, last_scan_id: units.last_scan_id })
+      .select({ applied_epoch: units.applied_epoch, last_scan_id: units.last_scan_id, listed: units.listed })
       .from(units)
       .where(isUnit(units, unit))
       .for("update");
@@ -115,11 +115,16 @@ export async function endUnit(
     .where(isUnit(units, unit));
 }
 
-/** What a scan held in a unit was confirmed: it counts as resolved, and the unit as complete. */
-export async function endHeldUnit(database: Database, scan_id: string, unit: Unit, confirmed: number): Promise<void> {
+/** A person decided about what a scan held in a unit: nothing waits there any longer. `resolved`: findings that closed by it. */
+export async function endHeldUnit(
+  database: Database,
+  scan_id: string,
+  unit: Unit,
+  { state, resolved }: { readonly state: "complete" | "rejected"; readonly resolved: number },
+): Promise<void> {
   await database
     .update(scan_units)
-    .set({ state: "complete", held: 0, resolved: sql`${scan_units.resolved} + ${confirmed}` })
+    .set({ state, held: 0, resolved: sql`${scan_units.resolved} + ${resolved}` })
     .where(and(eq(scan_units.scan_id, scan_id), isUnit(scan_units, unit)));
 }
 
@@ -143,7 +148,7 @@ export async function storedSummary(database: Database, scan_id: string, unit: U
   return row;
 }
 
-/** What the last whole listings of a unit counted, newest first, those that were held included. */
+/** What the last whole listings of a unit counted, newest first, those that were held included, but not those that a person rejected. */
 export async function earlierListings(
   database: Database,
   scan_id: string,

@@ -4,6 +4,7 @@ import { resources, service_readings } from "../../inventory/schema.ts";
 import { digestOfState } from "../digest.ts";
 import type { Changes, FindingChange, Known, Occasion, ResourceRow } from "../reconcile.ts";
 import { finding_events, findings } from "../schema.ts";
+import { countChanges, type Tally } from "../tally.ts";
 import { insertRows, orReplace } from "./insert-rows.ts";
 
 /** When the service was asked for a resource's tags and answered. */
@@ -12,7 +13,8 @@ export type ServiceReading = typeof service_readings.$inferInsert;
 /**
  * Writes resources by ARN, findings by identity, and an event for each change of a finding; and the digest of each state that
  * results. Nothing else writes resources or findings, so that no digest is of another state than the one beside it. `all`: at
- * most one for each resource; `known`: what they are the changes of, by ARN.
+ * most one for each resource; `known`: what they are the changes of, by ARN. What they do to the daily numbers is added to
+ * `tally`, which the caller writes at the end (rollups.ts).
  *
  * The caller holds the transaction, and the lock on the units that the rows belong to; with the fixed order two writers never
  * wait for each other in a ring.
@@ -22,7 +24,9 @@ export async function writeChanges(
   known: ReadonlyMap<string, Known>,
   all: readonly Changes[],
   occasion: Occasion,
+  tally: Tally,
 ): Promise<void> {
+  countChanges(tally, known, all);
   const rows = all.flatMap((changes) =>
     changes.resource === null ? [] : { ...changes.resource, digest: digestAfter(known, changes) },
   );

@@ -1,10 +1,12 @@
 import type { Child } from "hono/jsx";
 import type { Basis, BreakdownRow, Compliance, RuleRow, ScanRow, UnitRow } from "../../reports/store.ts";
+import type { TrendRow } from "../../reports/trend.ts";
 import type { Severity } from "../../policy/verdict.ts";
 import { Head } from "./layout.tsx";
 import { link } from "./links.ts";
 import { AccountName, Chip, CountLink, FourBar, Percent, Place, SizeBar, Swatch, Time } from "./parts.tsx";
 import { LatestScan, RunningScan, ScanNow } from "./scan-status.tsx";
+import { Trend } from "./trend.tsx";
 import { count, percent, plural, title } from "./words.ts";
 
 export type OverviewData = {
@@ -18,6 +20,8 @@ export type OverviewData = {
   readonly incomplete: readonly UnitRow[];
   readonly latest: ScanRow | null;
   readonly active: ScanRow | null;
+  /** The last 90 days, as far as anything is known of them. */
+  readonly trend: readonly TrendRow[];
   readonly names: ReadonlyMap<string, string>;
   readonly now: Date;
 };
@@ -37,6 +41,7 @@ export function Overview(props: { data: OverviewData }) {
         <Hero data={data} />
         <LatestScan scan={data.latest} now={data.now} busy={data.active !== null} />
       </div>
+      <Trend rows={data.trend} />
       <div class="grid grid-2">
         <Rules data={data} />
         <Keys data={data} />

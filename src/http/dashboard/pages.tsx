@@ -7,6 +7,9 @@ import { FindingsQuery, ResourcesQuery } from "../filters.ts";
 import type { HttpEnv } from "../guard.ts";
 import { exactly, pageParameters } from "../params.ts";
 import { fromZodError, PROBLEMS, ProblemError } from "../problem.ts";
+import { heldDecisions, waitingOf } from "../../reports/db/held.ts";
+import { trend } from "../../reports/db/trend.ts";
+import { addDays } from "../../reports/trend.ts";
 import {
   basis,
   breakdown,
@@ -24,8 +27,10 @@ import {
   units,
   unitsOf,
 } from "../../reports/store.ts";
+import { nothingHeld } from "../routes/held.ts";
 import { FindingPage } from "./finding.tsx";
 import { Findings } from "./findings.tsx";
+import { readDecision } from "./held.tsx";
 import { ErrorPage, type Frame, Layout } from "./layout.tsx";
 import { link } from "./links.ts";
 import { Overview } from "./overview.tsx";
@@ -63,6 +68,7 @@ export function dashboard(deps: HttpDeps) {
     .get("/", async (c) => {
       readQuery(c, exactly({}));
       const active = (await scansPage(database, { state: ["running", "queued"] }, { page_size: 1 })).items[0] ?? null;
+      const today = now().toISOString().slice(0, 10);
       const data = {
         compliance: await compliance(database),
         basis: await basis(database),
@@ -72,6 +78,7 @@ export function dashboard(deps: HttpDeps) {
         by_key: await breakdown(database, "key"),
         rules: await rules(database),
         latest: await latestScan(database),
+        trend: (await trend(database, { interval: "day", from: addDays(today, -89), to: today })).rows,
         active,
         incomplete: (await units(database)).filter(
           (unit) => unit.freshness !== "complete" && !(active !== null && unit.attempted_at === null),
@@ -157,9 +164,25 @@ export function dashboard(deps: HttpDeps) {
       const live = c.req.query("live") === "1" && (found.state === "queued" || found.state === "running");
       if (live) c.header("Refresh", "2");
       const content = (
-        <ScanPage scan={found} units={await unitsOf(database, id)} names={names} now={deps.now()} live={live} />
+        <ScanPage
+          scan={found}
+          units={await unitsOf(database, id)}
+          names={names}
+          now={deps.now()}
+          live={live}
+          waiting={await waitingOf(database, id)}
+          decisions={await heldDecisions(database, id)}
+        />
       );
       return page(c, "scans", "Scan", content);
+    })
+    .post("/scans/:id/held", async (c) => {
+      const id = c.req.param("id");
+      if (!UUID.test(id) || (await scan(database, id)) === null)
+        throw new ProblemError("not-found", "There is no scan with this id.");
+      const { decide, by } = readDecision(await c.req.parseBody(), now());
+      if ((await decide(database, id, by)).units === 0) throw nothingHeld();
+      return c.redirect(link.scan(id), 303);
     });
 }
 

@@ -1,6 +1,8 @@
 import type { Page } from "../../reports/page.ts";
 import type { ScanRow, ScanUnitRow } from "../../reports/store.ts";
 import { RESOURCE_TYPE_NAMES } from "../../inventory/resource-types.ts";
+import type { HeldDecisionRow, Waiting } from "../../reports/db/held.ts";
+import { Held } from "./held.tsx";
 import { Head } from "./layout.tsx";
 import { link, type LinkQuery } from "./links.ts";
 import { Pages } from "./lists.tsx";
@@ -86,6 +88,8 @@ export function ScanPage(props: {
   names: ReadonlyMap<string, string>;
   now: Date;
   live: boolean;
+  waiting: Waiting;
+  decisions: readonly HeldDecisionRow[];
 }) {
   const { scan, units, names, now } = props;
   const active = scan.state === "queued" || scan.state === "running";
@@ -96,6 +100,7 @@ export function ScanPage(props: {
         <Chip state={scan.state} />
       </Head>
       {active ? <RunningScan scan={scan} now={now} live={props.live} /> : null}
+      <Held scan_id={scan.id} waiting={props.waiting} decisions={props.decisions} now={now} />
       {scan.error === null ? null : (
         <p class="note warn">
           <strong>It failed.</strong> {scan.error}
@@ -174,7 +179,7 @@ function Errors(props: { units: readonly ScanUnitRow[]; names: ReadonlyMap<strin
                 </td>
                 <td>
                   {unit.error === null ? (
-                    `${plural(unit.held, "closure")} wait for confirmation: tagwarden scans confirm`
+                    `${plural(unit.held, "closure")} held for a decision`
                   ) : (
                     <>
                       {unit.error.name} at {unit.error.operation}
@@ -198,6 +203,7 @@ const LETTERS: Record<ScanUnitRow["state"], { letter: string; class: string }> =
   denied: { letter: "D", class: "l-bad" },
   failed: { letter: "F", class: "l-bad" },
   held: { letter: "H", class: "l-unsure" },
+  rejected: { letter: "R", class: "l-unsure" },
   superseded: { letter: "S", class: "l-unsure" },
   cancelled: { letter: "C", class: "l-unsure" },
   pending: { letter: "…", class: "l-busy" },

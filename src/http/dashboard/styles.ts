@@ -177,6 +177,9 @@ tbody th { min-width: 8rem; }
 .fix { display: grid; gap: .35rem; grid-template-columns: minmax(0, 1fr); }
 .check { display: inline-flex; align-items: center; gap: .45rem; }
 .check input { width: 1.1rem; min-height: 1.1rem; accent-color: var(--accent); }
+.trend { display: block; width: 100%; height: 8rem; } .t-grid { stroke: var(--line); vector-effect: non-scaling-stroke; }
+.t-line { fill: none; stroke: var(--compliant); stroke-width: 2.5; stroke-linejoin: round; vector-effect: non-scaling-stroke; }
+.trend-ends { display: flex; flex-wrap: wrap; justify-content: space-between; gap: .2rem 1rem; margin: .4rem 0 .6rem; }
 .progress { width: 100%; height: 8px; margin-top: .6rem; accent-color: var(--info-line); }
 summary { cursor: pointer; color: var(--accent); font-weight: 560; }
 abbr { text-decoration: underline dotted; text-underline-offset: 3px; cursor: help; }

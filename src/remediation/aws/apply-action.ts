@@ -1,5 +1,5 @@
 import type { Database } from "../../db/client.ts";
-import { resolveRepaired } from "../../findings/store.ts";
+import { resolveRepaired } from "../../findings/db/repaired.ts";
 import { pause } from "../../inventory/aws/pause.ts";
 import { readServiceTags } from "../../inventory/aws/read-tags.ts";
 import type { TargetApi } from "../../inventory/aws/session.ts";

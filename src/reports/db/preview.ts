@@ -13,7 +13,7 @@ import { activeSet } from "../../policy/store.ts";
 import { sensitiveKeys } from "../../remediation/plan-text.ts";
 import { planResource } from "../../remediation/plan.ts";
 import { presentNames } from "../../exemptions/present-names.ts";
-import { ownerOf } from "../owner.ts";
+import { ownerOf } from "../../tags/owner.ts";
 import { type Preview, complianceOf, type PreviewedResource, PreviewTally } from "../preview.ts";
 
 /** What would be activated: a set, and what files beside it exempt. */

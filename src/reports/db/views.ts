@@ -1,7 +1,7 @@
 import { bigint, boolean, doublePrecision, integer, jsonb, pgSchema, text, timestamp, uuid } from "drizzle-orm/pg-core";
 import type { ExemptionSource, ExemptionStatus } from "../../exemptions/exemption.ts";
-import type { FindingEventName, FindingState, OpenCause, Resolution } from "../../findings/finding.ts";
-import type { ReadError, ReadingSource, Target, UnitState } from "../../inventory/resource.ts";
+import type { FindingEventName, FindingState, HeldDecision, OpenCause, Resolution } from "../../findings/finding.ts";
+import type { ReadError, ReadingSource, UnitState } from "../../inventory/resource.ts";
 import type { ResourceType } from "../../inventory/resource-types.ts";
 import type { ScanState } from "../../inventory/schema.ts";
 import type { FindingKind, Severity, ViolationDetail } from "../../policy/verdict.ts";
@@ -227,5 +227,17 @@ export const v1_finding_events = reporting
     scan_id: uuid(),
     actor: text(),
     policy_version: integer(),
+  })
+  .existing();
+
+export const v1_held_decisions = reporting
+  .view("v1_held_decisions", {
+    scan_id: uuid().notNull(),
+    at: instant().notNull(),
+    decision: text().$type<HeldDecision>().notNull(),
+    actor: text().notNull(),
+    units: integer().notNull(),
+    closures: integer().notNull(),
+    reason: text(),
   })
   .existing();

@@ -1,4 +1,4 @@
-import { tagValue, type Tags } from "../tags/tags.ts";
+import { tagValue, type Tags } from "./tags.ts";
 
 /** Keys that name the owner of a resource, the first that has a value: as `reporting.shown_resources` has it. */
 const OWNER_KEYS = ["Owner", "owner", "Team", "team"];
