@@ -19,7 +19,7 @@ type AccountDeps = {
  * Reads name and tags of accounts and keeps them. What cannot be read keeps what was read before, and is a warning; an account
  * that was never read is not known, and rules that ask for it are unknown. Throws when the database fails.
  */
-export async function ensureAccounts(
+async function ensureAccounts(
   { database, aws, configured, now }: AccountDeps,
   account_ids: readonly string[],
 ): Promise<string[]> {

@@ -242,7 +242,7 @@ export async function openTargets(database: Database, scan_id: string): Promise<
 }
 
 /** The row of one target in one scan. */
-export function isTarget({ scan_id, account_id, region }: ScanTargetKey): SQL | undefined {
+function isTarget({ scan_id, account_id, region }: ScanTargetKey): SQL | undefined {
   return and(
     eq(scan_targets.scan_id, scan_id),
     eq(scan_targets.account_id, account_id),
