@@ -32,7 +32,7 @@ const SHELL_FOLDERS = /(^|\/)(aws|db|http|cli|sandbox|scan)\//;
 /** Steps that run a store over many rows, so they hold a transaction although they have a verb for a name. */
 const SHELL_FILES = ["findings/activate.ts", "reports/scan-report.ts"];
 const IMPURE_PACKAGES =
-  /^(@aws-sdk\/|@smithy\/|@electric-sql\/|@hono\/|drizzle-orm|postgres$|hono|pino|commander|(node:)?(fs|net|tls|http|https|http2|dgram|dns|os|process|timers|worker_threads|child_process)(\/|$))/;
+  /^(@aws-sdk\/|@smithy\/|@electric-sql\/|@hono\/|drizzle-orm|pg$|hono|pino|commander|(node:)?(fs|net|tls|http|https|http2|dgram|dns|os|process|timers|worker_threads|child_process)(\/|$))/;
 const IMPURE_CALLS =
   /\bDate\.now\(|\bnew Date(\(\)|(?!\s*\())|\bMath\.random\(|\bprocess\.|\bfetch\(|\bset(Timeout|Interval|Immediate)\(|\brandom(UUID|Bytes|Int)\(/g;
 
@@ -68,7 +68,7 @@ function violations(path: string, source: string): string[] {
   for (const { from, type } of importsOf(text)) {
     if (!from.startsWith(".")) {
       if (!isShell(path) && !type && IMPURE_PACKAGES.test(from)) found.push(`pure, but imports ${from}`);
-      if (["http", "cli"].includes(top) && !type && /^(drizzle-orm|postgres$|@electric-sql)/.test(from))
+      if (["http", "cli"].includes(top) && !type && /^(drizzle-orm|pg$|@electric-sql)/.test(from))
         found.push(`holds SQL: imports ${from}`);
       continue;
     }
@@ -141,7 +141,7 @@ test.each([
   ["sandbox/a.ts", `import { LIMITS } from "../tags/limits.ts";`, "the sandbox imports tags/limits.ts"],
   ["http/a.ts", `import { startSandbox } from "../sandbox/server.ts";`, "imports sandbox/server.ts"],
   ["http/a.ts", `import { sql } from "drizzle-orm";`, "holds SQL: imports drizzle-orm"],
-  ["cli/a.ts", `import postgres from "postgres";`, "holds SQL: imports postgres"],
+  ["cli/a.ts", `import { Pool } from "pg";`, "holds SQL: imports pg"],
   ["scan/a.ts", `const url = process.env["DATABASE_URL"];`, "reads process.env"],
   ["policy/a.ts", `import { readFile } from "node:fs/promises";`, "pure, but imports node:fs/promises"],
   ["policy/a.ts", `import { eq } from "drizzle-orm";`, "pure, but imports drizzle-orm"],

@@ -20,21 +20,24 @@ export type OpenDatabase = {
 
 /** Opens a PostgreSQL server by its URL. Nothing is sent before the first query. */
 export async function openPostgres(url: string, options: { max_connections?: number } = {}): Promise<OpenDatabase> {
-  const [{ default: postgres }, { drizzle }] = await Promise.all([
-    import("postgres"),
-    import("drizzle-orm/postgres-js"),
-  ]);
-  const client = postgres(url, {
+  const [{ Pool }, { drizzle }] = await Promise.all([import("pg"), import("drizzle-orm/node-postgres")]);
+  const pool = new Pool({
+    connectionString: url,
     max: options.max_connections ?? 10,
-    onnotice: () => {},
-    connection: { application_name: "tagwarden", TimeZone: "UTC" },
+    application_name: "tagwarden",
+    options: "-c TimeZone=UTC",
+    connectionTimeoutMillis: 30_000,
+    keepAlive: true,
   });
+  // A connection that breaks fails its query, which says so; without listeners the error would end the process as well.
+  pool.on("error", () => {});
+  pool.on("connect", (client) => client.on("error", () => {}));
   return {
-    database: drizzle({ client }) as unknown as Database,
+    database: drizzle({ client: pool }) as unknown as Database,
     kind: "postgres",
     url,
     embedded: null,
-    close: () => client.end({ timeout: 5 }),
+    close: () => pool.end(),
   };
 }
 

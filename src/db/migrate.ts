@@ -7,7 +7,7 @@ const MIGRATIONS = fileURLToPath(new URL("../../drizzle", import.meta.url));
 export async function migrate({ database, kind }: OpenDatabase): Promise<void> {
   const config = { migrationsFolder: MIGRATIONS };
   if (kind === "postgres") {
-    const { migrate } = await import("drizzle-orm/postgres-js/migrator");
+    const { migrate } = await import("drizzle-orm/node-postgres/migrator");
     await migrate(database as unknown as Parameters<typeof migrate>[0], config);
   } else {
     const { migrate } = await import("drizzle-orm/pglite/migrator");

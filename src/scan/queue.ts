@@ -86,7 +86,7 @@ function connectionOf({ url, embedded }: OpenDatabase): ConstructorOptions {
   return { connectionString: url, application_name: "tagwarden jobs", max: 2 };
 }
 
-/** The caller's transaction as pg-boss takes it. Both drivers return rows, or an object with them; drizzle's common type leaves open which. */
+/** The caller's transaction as pg-boss takes it: both drivers return an object with rows, which drizzle's common type leaves open. */
 function within(transaction: Database): ReturnType<typeof fromDrizzle> {
   return fromDrizzle(transaction as unknown as Parameters<typeof fromDrizzle>[0], sql);
 }

@@ -24,7 +24,7 @@ async function columns(database: Database) {
     select table_schema || '.' || table_name as place, column_name, data_type, is_nullable, column_default
     from information_schema.columns where table_schema not in ('pg_catalog', 'information_schema')
     order by 1, ordinal_position`);
-  // postgres.js answers with the rows themselves, PGlite with an object around them.
+  // Both drivers answer with an object around the rows.
   const rows = Array.isArray(result) ? result : (result as { rows: unknown[] }).rows;
   return rows as { place: string; column_name: string }[];
 }

@@ -3,6 +3,7 @@ import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { type OpenDatabase, openPostgres } from "../../src/db/client.ts";
 import { openDatabase } from "../../src/db/open.ts";
+import { rowsOf } from "../../src/db/rows.ts";
 
 const now = new Date("2026-11-23T03:00:00Z");
 const name = `fresh_${randomBytes(6).toString("hex")}`;
@@ -28,7 +29,7 @@ test("who may not make the tables is told so, and no connection is left that wou
     name: "DatabaseUnreachableError",
     message: expect.stringMatching(/cannot be brought up to date: permission denied/) as string,
   });
-  const rows = await admin.database.execute(sql`select pid from pg_stat_activity where usename = ${name}`);
+  const rows = await rowsOf(admin.database, sql`select pid from pg_stat_activity where usename = ${name}`);
   expect(rows).toHaveLength(0);
 });
 

@@ -32,7 +32,7 @@ export function openApp(database: Database, changes: Partial<HttpDeps> = {}) {
   return { app: createApp(deps), asked };
 }
 
-/** A database that is not there: every query fails as postgres.js fails then. */
+/** A database that is not there: every query fails as the driver fails then. */
 export const NO_DATABASE = new Proxy({} as Database, {
   get: () => () => {
     throw Object.assign(new Error("connect ECONNREFUSED 10.1.2.3:5432 password=secret"), { code: "ECONNREFUSED" });

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 const PLANTED = (statement: string) => `
 import { integer, pgTable } from "drizzle-orm/pg-core";
-import { drizzle } from "drizzle-orm/postgres-js";
+import { drizzle } from "drizzle-orm/node-postgres";
 const table = pgTable("t", { id: integer() });
 export async function write(): Promise<void> {
   const database = drizzle("postgres://example.com/x");
