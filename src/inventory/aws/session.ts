@@ -19,6 +19,8 @@ export type AwsSettings = {
   /** Role to assume in every account that is not the caller's own. */
   readonly role?: { readonly name: string; readonly external_id?: string; readonly session_name: string };
   readonly limits: LimitSettings;
+  /** Share of the answers of the tag index that are checked with the service, 0 to 1; none when absent. */
+  readonly sample_share?: number;
   /** How long a call that keeps failing is tried before its error counts. */
   readonly patience_ms: number;
   /** A reply that takes longer is a failed attempt; 10 seconds when absent. */
@@ -61,6 +63,8 @@ export type TargetApi = {
    * when the reply takes too long. Rejects with the last error of AWS, named as AWS names it, or with the signal's reason.
    */
   call<T>(api: ApiKind, operation: string, run: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>;
+  /** Share of the answers of the tag index that are checked with the service, 0 to 1. */
+  readonly sample_share: number;
   /** Set while the tag index of this target cannot be asked: the reason, and when to try again. */
   index_unavailable: { readonly error: ReadError; readonly until: Date } | null;
 };
@@ -215,6 +219,7 @@ export function openAws(settings: AwsSettings): Aws {
       settings.limits,
       gates,
       closing.signal,
+      settings.sample_share ?? 0,
     );
   });
 
@@ -257,6 +262,7 @@ function targetApi(
   limits: LimitSettings,
   settings: GateSettings,
   closed: AbortSignal,
+  sample_share: number,
 ): TargetApi {
   const gates = new Map<string, Gate>();
   const gateFor = (name: string, rate: SteadyRate | RisingRate) => {
@@ -273,6 +279,7 @@ function targetApi(
   return {
     target,
     ...clients,
+    sample_share,
     index_unavailable: null,
     call: (api, operation, run, signal) => {
       // Every List operation is thought to have a limit of its own.
