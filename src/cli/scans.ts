@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { UsageError } from "../config.ts";
 import type { Database } from "../db/client.ts";
 import { confirmHeld } from "../findings/store.ts";
-import { scan, scansPage, unitsOf } from "../reports/store.ts";
+import { scan, type ScanRow, scansPage, unitsOf } from "../reports/store.ts";
 import { withContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
 import { explainPageToken, pageSizeOption } from "./page-options.ts";
@@ -62,6 +62,7 @@ export function scansCommand(): Command {
         if (options.json) return printJson({ ...row, units });
         const { state, requested_by, created_at, error, warnings } = row;
         process.stdout.write(`Scan ${id}: ${state}, asked for by ${requested_by} at ${created_at.toISOString()}\n`);
+        process.stdout.write(`  ${readingsText(row)}\n`);
         for (const line of error ? [error, ...warnings] : warnings) process.stdout.write(`  ${line}\n`);
         process.stdout.write(
           table(
@@ -97,6 +98,14 @@ export function scansCommand(): Command {
       }),
     );
   return command;
+}
+
+/** Where the tags of a scan came from, and how often the index was found wrong. */
+function readingsText(row: ScanRow): string {
+  const { readings_index, readings_service, readings_stored, readings_sampled, readings_mismatched } = row;
+  const checked =
+    readings_sampled === 0 ? "" : `; of ${readings_sampled} answers of the index checked, ${readings_mismatched} wrong`;
+  return `Tags: ${readings_index} from the index, ${readings_service} from the service, ${readings_stored} stored${checked}`;
 }
 
 async function knownScan(database: Database, id: string) {
