@@ -40,7 +40,10 @@ describe("what is learned of one scan", () => {
 });
 
 describe("the index", () => {
-  const everywhere = Array.from({ length: 300 }, (_, number) => ({ ...unit, account_id: String(number).padStart(12, "0") }));
+  const everywhere = Array.from({ length: 300 }, (_, number) => ({
+    ...unit,
+    account_id: String(number).padStart(12, "0"),
+  }));
   const asked = (milliseconds: number) =>
     everywhere.filter((one) => isWorthAsking(uncovered, one, later(milliseconds))).length;
 
