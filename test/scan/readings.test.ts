@@ -95,6 +95,28 @@ describeOnBoth("a scan's readings, on %s", (kind) => {
     }
   });
 
+  test("one region that answers nothing and one type that is denied elsewhere stop nothing else", async () => {
+    const close = await open({ regions: ["us-east-1", "eu-west-1", "ap-south-1"] });
+    try {
+      sandbox.setFaults([
+        { kind: "server_error", region: "eu-west-1" },
+        { kind: "access_denied", operation: "ListSolutions", region: "us-east-1" },
+      ]);
+      const aws = awsOf(sandbox, { patience_ms: 1000 });
+      const { scan, state } = await scanAll(database, sandbox, { aws });
+      aws.close();
+      expect(state).toBe("partial");
+      const ends = await database.select().from(scan_units).where(eq(scan_units.scan_id, scan.id));
+      expect(ends).toHaveLength(39);
+      for (const { region, type, state } of ends) {
+        const denied = region === "us-east-1" && type === "solution";
+        expect(state, `${region} ${type}`).toBe(denied ? "denied" : region === "eu-west-1" ? "failed" : "complete");
+      }
+    } finally {
+      await close();
+    }
+  });
+
   test("what was learned later stays, whoever stores first", async () => {
     const unit: Unit = { partition: "aws", account_id: "111122223333", region: "us-east-1", type: "filter" };
     const learned = (covered: boolean, day: number) => {
