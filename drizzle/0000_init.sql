@@ -152,6 +152,17 @@ CREATE TABLE "accounts" (
 	"read_at" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "index_coverage" (
+	"account_id" text NOT NULL,
+	"region" text NOT NULL,
+	"type" text NOT NULL,
+	"covered" boolean NOT NULL,
+	"returned" integer NOT NULL,
+	"missing" integer NOT NULL,
+	"learned_at" timestamp with time zone NOT NULL,
+	CONSTRAINT "index_coverage_account_id_region_type_pk" PRIMARY KEY("account_id","region","type")
+);
+--> statement-breakpoint
 CREATE TABLE "parents" (
 	"arn" text PRIMARY KEY NOT NULL,
 	"parent_arn" text NOT NULL,
@@ -197,6 +208,11 @@ CREATE TABLE "scan_units" (
 	"resources" integer DEFAULT 0 NOT NULL,
 	"pages" integer DEFAULT 0 NOT NULL,
 	"unread" integer DEFAULT 0 NOT NULL,
+	"readings_index" integer DEFAULT 0 NOT NULL,
+	"readings_service" integer DEFAULT 0 NOT NULL,
+	"readings_stored" integer DEFAULT 0 NOT NULL,
+	"readings_sampled" integer DEFAULT 0 NOT NULL,
+	"readings_mismatched" integer DEFAULT 0 NOT NULL,
 	"error" jsonb,
 	"opened" integer DEFAULT 0 NOT NULL,
 	"reopened" integer DEFAULT 0 NOT NULL,

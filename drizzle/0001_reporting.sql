@@ -25,6 +25,9 @@ CREATE INDEX reporting_findings_open_by_arn ON findings (arn, id) WHERE state = 
 --> statement-breakpoint
 CREATE INDEX reporting_findings_open_by_key ON findings (key) WHERE state = 'open';
 --> statement-breakpoint
+-- Most units of most scans check nothing.
+CREATE INDEX reporting_scan_units_sampled ON scan_units (finished_at) WHERE readings_sampled > 0;
+--> statement-breakpoint
 CREATE INDEX reporting_finding_events_by_scan ON finding_events (scan_id, event);
 --> statement-breakpoint
 
@@ -342,7 +345,8 @@ SELECT s.id, s.state, s.trigger, s.requested_by, s.schedule_id, s.slot, s.confir
   s.error,
   CASE WHEN s.state = 'running' AND t.done > 0 THEN extract(epoch FROM now() - s.started_at)::double precision * (1 - t.done) / t.done END AS seconds_left,
   u.units, u.units_ended, u.units_complete, u.resources, u.unread, u.opened, u.reopened, u.changed, u.resolved, u.unchanged, u.held,
-  (SELECT p.version FROM policy_sets p WHERE p.id = s.policy_set_id) AS policy_version
+  (SELECT p.version FROM policy_sets p WHERE p.id = s.policy_set_id) AS policy_version,
+  u.readings_index, u.readings_service, u.readings_stored, u.readings_sampled, u.readings_mismatched
 FROM scans s
 CROSS JOIN LATERAL (
   SELECT count(*) FILTER (WHERE st.state = 'ended')::integer AS targets_ended,
@@ -357,9 +361,25 @@ CROSS JOIN LATERAL (
     coalesce(sum(su.resources), 0)::integer AS resources, coalesce(sum(su.unread), 0)::integer AS unread,
     coalesce(sum(su.opened), 0)::integer AS opened, coalesce(sum(su.reopened), 0)::integer AS reopened,
     coalesce(sum(su.changed), 0)::integer AS changed, coalesce(sum(su.resolved), 0)::integer AS resolved,
-    coalesce(sum(su.unchanged), 0)::integer AS unchanged, coalesce(sum(su.held), 0)::integer AS held
+    coalesce(sum(su.unchanged), 0)::integer AS unchanged, coalesce(sum(su.held), 0)::integer AS held,
+    coalesce(sum(su.readings_index), 0)::integer AS readings_index, coalesce(sum(su.readings_service), 0)::integer AS readings_service,
+    coalesce(sum(su.readings_stored), 0)::integer AS readings_stored, coalesce(sum(su.readings_sampled), 0)::integer AS readings_sampled,
+    coalesce(sum(su.readings_mismatched), 0)::integer AS readings_mismatched
   FROM scan_units su WHERE su.scan_id = s.id
 ) AS u;
+--> statement-breakpoint
+
+-- A rate of few checks says little: the two counts stand beside it.
+CREATE VIEW reporting.v1_index_checks AS
+SELECT account_id, region, sum(readings_sampled)::integer AS sampled, sum(readings_mismatched)::integer AS mismatched,
+  sum(readings_mismatched)::double precision / sum(readings_sampled) AS mismatch_rate
+FROM scan_units
+WHERE readings_sampled > 0 AND finished_at > now() - interval '30 days'
+GROUP BY account_id, region;
+--> statement-breakpoint
+
+CREATE VIEW reporting.v1_index_coverage AS
+SELECT account_id, region, type, covered, returned, missing, learned_at FROM index_coverage;
 --> statement-breakpoint
 
 -- What an exemption covers is counted in one pass over the open findings, however many exemptions there are.
@@ -553,6 +573,20 @@ DO $$ BEGIN
   COMMENT ON COLUMN reporting.v1_scans.api_calls IS 'total, throttled and a count for each operation';
   COMMENT ON COLUMN reporting.v1_scans.unread IS 'Resources whose tags could not be read';
   COMMENT ON COLUMN reporting.v1_scans.held IS 'Closures that wait for confirmation';
+  COMMENT ON COLUMN reporting.v1_scans.readings_index IS 'Readings of tags for which the index was believed';
+  COMMENT ON COLUMN reporting.v1_scans.readings_service IS 'Readings for which the service was asked';
+  COMMENT ON COLUMN reporting.v1_scans.readings_stored IS 'Readings for which a stored one of the service stood';
+  COMMENT ON COLUMN reporting.v1_scans.readings_sampled IS 'Of those from the service, those that checked an answer of the index that would have been believed';
+  COMMENT ON COLUMN reporting.v1_scans.readings_mismatched IS 'Of these, those where the index was wrong';
+  COMMENT ON VIEW reporting.v1_index_checks IS 'How often the tag index was wrong, for each account and region, in the last 30 days.';
+  COMMENT ON COLUMN reporting.v1_index_checks.sampled IS 'Answers of the index that would have been believed and were checked with the service';
+  COMMENT ON COLUMN reporting.v1_index_checks.mismatched IS 'Of these, those with other user tags than the service says';
+  COMMENT ON COLUMN reporting.v1_index_checks.mismatch_rate IS 'mismatched / sampled';
+  COMMENT ON VIEW reporting.v1_index_coverage IS 'What was learned about which types the tag index covers, for each account and region.';
+  COMMENT ON COLUMN reporting.v1_index_coverage.covered IS 'false: the index is not asked about this type for 6 to 8 days after learned_at';
+  COMMENT ON COLUMN reporting.v1_index_coverage.returned IS 'Resources that the index returned, in the scan that taught it';
+  COMMENT ON COLUMN reporting.v1_index_coverage.missing IS 'Resources that it should have returned and did not';
+  COMMENT ON COLUMN reporting.v1_index_coverage.learned_at IS 'When the index was last asked and this was the result';
   COMMENT ON VIEW reporting.v1_exemptions IS 'Decisions to accept violations for a time, those that are over included.';
   COMMENT ON COLUMN reporting.v1_exemptions.id IS 'As written in its file, else a UUIDv7';
   COMMENT ON COLUMN reporting.v1_exemptions.source IS 'file, api or cli: where it was decided, and where it can be changed';

@@ -1,6 +1,7 @@
 import type { Database } from "./db/client.ts";
 import { type RecordedScan, UnitRecorder, type UnitSummary } from "./findings/store.ts";
 import type { UnitReading } from "./inventory/aws/read-unit.ts";
+import { storeCoverage } from "./inventory/db/coverage.ts";
 import { loadSurroundings } from "./inventory/db/surroundings.ts";
 import type { Observation, Unit } from "./inventory/resource.ts";
 import type { Surroundings } from "./inventory/surroundings.ts";
@@ -36,7 +37,10 @@ export async function auditUnit(audit: UnitAudit): Promise<UnitSummary> {
     const around = await loadSurroundings(database, resources, wanted);
     await recorder.add(page.map((observation) => judged(set, observation, now(), around)));
   }
-  return recorder.finish(reading.outcome(), signal);
+  const outcome = reading.outcome();
+  const summary = await recorder.finish(outcome, signal);
+  if (outcome.learned) await storeCoverage(database, unit, outcome.learned);
+  return summary;
 }
 
 /** Judges what was read. A resource that the judge cannot cope with is unknown, and the rest of the unit goes on. */

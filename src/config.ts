@@ -152,6 +152,7 @@ export const ConfigFile = z.strictObject({
       list: rate(50, 10),
       read: rampedRate(),
       write: rampedRate(),
+      sample_share: z.number().min(0).max(1).default(0.0002),
       patience_seconds: z.number().positive().default(60),
       targets_at_once: z.number().int().min(1).max(64).default(4),
       target_hours: z.number().positive().max(500).default(12),

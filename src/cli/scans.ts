@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { scansPage, unitsOf } from "../reports/store.ts";
+import { type ScanRow, scansPage, unitsOf } from "../reports/store.ts";
 import { cancelScan } from "../scan/stop.ts";
 import { withContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
@@ -64,6 +64,7 @@ export function scansCommand(): Command {
         if (options.json) return printJson({ ...row, units });
         const { state, requested_by, created_at, error, warnings } = row;
         process.stdout.write(`Scan ${id}: ${state}, asked for by ${requested_by} at ${created_at.toISOString()}\n`);
+        process.stdout.write(`  ${readingsText(row)}\n`);
         for (const line of error ? [error, ...warnings] : warnings) process.stdout.write(`  ${line}\n`);
         process.stdout.write(
           table(
@@ -103,6 +104,14 @@ export function scansCommand(): Command {
       }),
     );
   return command;
+}
+
+/** Where the tags of a scan came from, and how often the index was found wrong. */
+function readingsText(row: ScanRow): string {
+  const { readings_index, readings_service, readings_stored, readings_sampled, readings_mismatched } = row;
+  const checked =
+    readings_sampled === 0 ? "" : `; of ${readings_sampled} answers of the index checked, ${readings_mismatched} wrong`;
+  return `Tags: ${readings_index} from the index, ${readings_service} from the service, ${readings_stored} stored${checked}`;
 }
 
 function printJson(value: unknown): void {

@@ -118,6 +118,14 @@ export const ResourceItem = z
 
 export const ResourceWithFindings = ResourceItem.extend({ findings: z.array(Finding) }).openapi("ResourceWithFindings");
 
+const readingsShape = {
+  readings_index: whole().openapi({ description: "Readings of tags for which the tag index was believed" }),
+  readings_service: whole().openapi({ description: "Readings for which the service was asked" }),
+  readings_stored: whole().openapi({ description: "Readings for which a stored one of the service stood" }),
+  readings_sampled: whole().openapi({ description: "Answers of the index that were checked with the service" }),
+  readings_mismatched: whole().openapi({ description: "Of these, those that were wrong" }),
+};
+
 export const Scan = z
   .strictObject({
     id: z.uuid(),
@@ -158,6 +166,7 @@ export const Scan = z
     resolved: whole(),
     unchanged: whole(),
     held: whole(),
+    ...readingsShape,
   })
   .openapi("Scan");
 
@@ -182,6 +191,7 @@ export const ScanUnit = z
     resources: whole(),
     pages: whole(),
     unread: whole(),
+    ...readingsShape,
     error: ReadError.nullable(),
     opened: whole(),
     reopened: whole(),
@@ -232,6 +242,16 @@ export const Compliance = z
     oldest_listed_at: instant().nullable().openapi({ description: "The unit that was listed longest ago" }),
     policy_set_id: z.string().nullable(),
     policy_version: z.int().nullable(),
+    index_checks: z
+      .strictObject({
+        sampled: whole(),
+        mismatched: whole(),
+        mismatch_rate: z.number().nullable().openapi({ description: "mismatched ÷ sampled; null: none was checked" }),
+      })
+      .openapi({
+        description:
+          "How often the tag index was wrong in the last 30 days, in the accounts and regions asked for: answers that would have been believed and were checked with the service",
+      }),
     incomplete: z
       .array(IncompleteUnit)
       .openapi({ description: "At most 100 of the units that are incomplete or were never read" }),

@@ -1,11 +1,14 @@
 import type { Resource, StoredReading } from "./resource.ts";
-import { tagsEqual, userTags, type Tags } from "../tags/tags.ts";
+import { spread } from "./spread.ts";
+import { sameUserTags, type Tags } from "../tags/tags.ts";
 
 /** What the tag index said of one resource that it was asked about. */
 export type IndexAnswer =
   | { readonly answer: "tags"; readonly tags: Tags }
   /** It does not know the resource: never tagged, not covered, or not yet indexed. */
   | { readonly answer: "absent" }
+  /** It was not asked, because it does not cover the type. */
+  | { readonly answer: "not-asked" }
   /** It could not be asked. */
   | { readonly answer: "unavailable" };
 
@@ -26,11 +29,10 @@ export function decideReading(given: {
   readonly resource: Resource;
   readonly stored: StoredReading | undefined;
   readonly index: IndexAnswer;
-  readonly confirm_all: boolean;
   readonly now: Date;
 }): ReadingDecision {
-  const { resource, index, confirm_all, now } = given;
-  if (confirm_all || index.answer === "unavailable") return "ask-service";
+  const { resource, index, now } = given;
+  if (index.answer === "unavailable") return "ask-service";
   const stored = given.stored && isOfSameResource(given.stored, resource) ? given.stored : undefined;
   if (stored && stored.reading_error !== null) return "ask-service";
   // On its way out: no rule applies, and the service refuses to answer for some such resources.
@@ -50,11 +52,7 @@ export function decideReading(given: {
 
 /** For how many milliseconds a service reading stands: 3 to 7 days, always the same for one ARN, so that refreshes spread. */
 export function refreshAge(arn: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < arn.length; index++) hash = Math.imul(hash ^ arn.charCodeAt(index), 0x01000193);
-  // FNV-1a leaves neighbours close in the high bits; one more mixing step spreads them.
-  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
-  return 3 * DAY + (((hash ^ (hash >>> 13)) >>> 0) / 2 ** 32) * 4 * DAY;
+  return (3 + 4 * spread(arn)) * DAY;
 }
 
 /** A resource that was deleted and created anew has the ARN of the old one, and the index may still show the old one's tags. */
@@ -72,9 +70,4 @@ function isOlderThanAnHour(resource: Resource, now: Date): boolean {
 
 function isBeingDeleted(resource: Resource): boolean {
   return /^delete[ _]/i.test(resource.status);
-}
-
-/** `aws:` tags are left out: no rule judges them, and whether the index and the service both show them is not documented. */
-function sameUserTags(a: Tags, b: Tags): boolean {
-  return tagsEqual(a, b) || tagsEqual(userTags(a), userTags(b));
 }

@@ -83,6 +83,31 @@ export type Observation = {
   | { readonly outcome: "unknown"; readonly error: ReadError }
 );
 
+/** Where the readings of a unit came from. */
+export type ReadingCounts = {
+  /** What the index said was taken. */
+  readonly index: number;
+  /** The service was asked. */
+  readonly service: number;
+  /** A service reading that is young enough stood. */
+  readonly stored: number;
+  /** The service was asked, and answered, about a resource for which the index would have been believed. */
+  readonly sampled: number;
+  /** Of these, those whose user tags were not what the index said. */
+  readonly mismatched: number;
+};
+
+/** Whether the tag index covers a type in a target, as learned from what it returned and what it did not; see coverage.ts. */
+export type Coverage = {
+  readonly covered: boolean;
+  /** The evidence, from the scan that taught it: resources that the index returned … */
+  readonly returned: number;
+  /** … and resources that it should have returned, had it covered the type. */
+  readonly missing: number;
+  /** When the index was last asked and this was the result. */
+  readonly learned_at: Date;
+};
+
 /**
  * How a unit ended.
  * - `complete`: listed to the last page, and every reading made.
@@ -102,4 +127,8 @@ export type UnitOutcome = {
   readonly unread: number;
   readonly error: ReadError | null;
   readonly warnings: readonly string[];
+  /** Absent: nothing was read. */
+  readonly readings?: ReadingCounts;
+  /** What the reading taught about the tag index, to be kept; absent: nothing new. */
+  readonly learned?: Coverage;
 };

@@ -87,6 +87,13 @@ export const scan_units = pgTable(
     pages: integer().notNull().default(0),
     /** Resources whose tags could not be read. */
     unread: integer().notNull().default(0),
+    /** Readings for which the index was believed, the service was asked, and a stored service reading stood. */
+    readings_index: integer().notNull().default(0),
+    readings_service: integer().notNull().default(0),
+    readings_stored: integer().notNull().default(0),
+    /** Resources for which the index would have been believed and the service was asked to check it; and how often the index was wrong. */
+    readings_sampled: integer().notNull().default(0),
+    readings_mismatched: integer().notNull().default(0),
     error: jsonb().$type<ReadError>(),
     opened: integer().notNull().default(0),
     reopened: integer().notNull().default(0),
@@ -125,6 +132,23 @@ export const units = pgTable(
     listed_at: instant(),
     /** Last time the unit was complete. */
     completed_at: instant(),
+  },
+  (table) => [primaryKey({ columns: [table.account_id, table.region, table.type] })],
+);
+
+/** What was learned about which types the tag index covers in a target; see coverage.ts. A unit without a row: nothing yet. */
+export const index_coverage = pgTable(
+  "index_coverage",
+  {
+    account_id: text().notNull(),
+    region: text().notNull(),
+    type: text().$type<ResourceType>().notNull(),
+    /** False: the index is not asked about this type until some days after `learned_at`. */
+    covered: boolean().notNull(),
+    /** The evidence of the scan that taught it: resources that the index returned, and those that it should have. */
+    returned: integer().notNull(),
+    missing: integer().notNull(),
+    learned_at: instant().notNull(),
   },
   (table) => [primaryKey({ columns: [table.account_id, table.region, table.type] })],
 );

@@ -1,5 +1,5 @@
 import type { Database } from "../db/client.ts";
-import type { ReadError } from "../inventory/resource.ts";
+import type { ReadError, ReadingCounts } from "../inventory/resource.ts";
 import type { ResourceType } from "../inventory/resource-types.ts";
 import type { ScanState, ScanUnitState } from "../inventory/schema.ts";
 import type { FindingKind, Severity } from "../policy/verdict.ts";
@@ -34,6 +34,7 @@ export type ScanReport = {
     by_rule: Record<string, Partial<Record<FindingKind, number>>>;
   };
   remediation: RemediationCounts;
+  readings: ReadingCounts;
   /** `total`, `throttled`, and a count for each operation. */
   api_calls: Record<string, number>;
   units: {
@@ -83,6 +84,13 @@ export async function scanReport(
       by_rule,
     },
     remediation: repaired,
+    readings: {
+      index: row.readings_index,
+      service: row.readings_service,
+      stored: row.readings_stored,
+      sampled: row.readings_sampled,
+      mismatched: row.readings_mismatched,
+    },
     api_calls: { total: 0, throttled: 0, ...row.api_calls },
     units: units.map(({ account_id, region, type, state, resources, error }) => ({
       account_id,

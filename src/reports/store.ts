@@ -385,6 +385,11 @@ export type ScanUnitRow = {
   resolved: number;
   unchanged: number;
   held: number;
+  readings_index: number;
+  readings_service: number;
+  readings_stored: number;
+  readings_sampled: number;
+  readings_mismatched: number;
   started_at: Date | null;
   finished_at: Date | null;
 };

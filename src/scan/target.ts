@@ -7,9 +7,11 @@ import { appliedEpochs } from "../findings/db/units.ts";
 import { UnitRecorder, type UnitSummary } from "../findings/store.ts";
 import { readUnit, type UnitReading } from "../inventory/aws/read-unit.ts";
 import type { Aws, TargetApi } from "../inventory/aws/session.ts";
+import { storedCoverage } from "../inventory/db/coverage.ts";
 import { typesAbove } from "../inventory/lineage.ts";
-import type { ReadError, Target, Unit, UnitOutcome } from "../inventory/resource.ts";
+import type { Coverage, ReadError, Target, Unit, UnitOutcome } from "../inventory/resource.ts";
 import type { ResourceType } from "../inventory/resource-types.ts";
+import { sampleOf } from "../inventory/sample.ts";
 import { scan_units } from "../inventory/schema.ts";
 import { storedDigests, storedReadings } from "../inventory/store.ts";
 import { log } from "../log.ts";
@@ -48,14 +50,26 @@ export type BegunTarget = { readonly target: Target; readonly readings: Readonly
 export function beginTarget(
   api: TargetApi,
   types: readonly ResourceType[],
-  options: { database: Promise<Database>; confirm_all: boolean; now: () => Date; signal?: AbortSignal },
+  options: {
+    database: Promise<Database>;
+    /** What is known of the index here; absent: it is asked of the database, and the index is asked until that answers. */
+    coverage?: ReadonlyMap<ResourceType, Coverage>;
+    confirm_all: boolean;
+    now: () => Date;
+    signal?: AbortSignal;
+  },
 ): BegunTarget {
   const { database, confirm_all, now, signal } = options;
+  const { account_id, region } = api.target;
+  const coverage = options.coverage ?? database.then((opened) => storedCoverage(opened, api.target));
+  const sample = sampleOf(api.sample_share, `${account_id}/${region}/${now().getTime()}`);
   const stored = async (arns: string[]) => storedReadings(await database, arns);
   const readings = types.map((type) => {
     let loading: Promise<ReadonlyMap<string, string>> | undefined;
     const digests = () => (loading ??= database.then((opened) => storedDigests(opened, { ...api.target, type })));
-    const reading = readUnit(api, type, { stored, digests, confirm_all, now, ...(signal && { signal }) });
+    const learned = coverage instanceof Promise ? coverage.then((all) => all.get(type) ?? null) : coverage.get(type);
+    const about = { stored, digests, coverage: learned ?? null, sample, confirm_all, now };
+    const reading = readUnit(api, type, { ...about, ...(signal && { signal }) });
     return [type, reading] as const;
   });
   return { target: api.target, readings: new Map(readings) };
@@ -95,12 +109,9 @@ export async function scanTarget(
       await endUnits(deps, scan, lease, open, error);
       return [...warnings];
     }
-    readings = beginTarget(api, open, {
-      database: Promise.resolve(database),
-      confirm_all: scan.confirm_all,
-      now,
-      signal,
-    }).readings;
+    const coverage = await storedCoverage(database, target);
+    const options = { database: Promise.resolve(database), coverage, confirm_all: scan.confirm_all, now, signal };
+    readings = beginTarget(api, open, options).readings;
   }
   await startUnits(database, scan.id, target, now());
   const ended = new Map(open.map((type) => [type, Promise.withResolvers<void>()]));

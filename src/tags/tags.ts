@@ -32,3 +32,8 @@ export function tagsEqual(a: Tags, b: Tags): boolean {
   if (keys.length !== Object.keys(b).length) return false;
   return keys.every((key) => Object.hasOwn(b, key) && a[key] === b[key]);
 }
+
+/** Whether two resources' user tags are the same. `aws:` tags are judged by no rule, and not every API of AWS shows them. */
+export function sameUserTags(a: Tags, b: Tags): boolean {
+  return tagsEqual(a, b) || tagsEqual(userTags(a), userTags(b));
+}

@@ -38,9 +38,8 @@ const unavailable: IndexAnswer = { answer: "unavailable" };
 const same = tags({ Owner: "a@example.com" });
 const other = tags({ Owner: "b@example.com" });
 
-type Case = { index: IndexAnswer; stored?: StoredReading; resource?: Resource; confirm_all?: boolean };
-const decide = ({ confirm_all = false, ...given }: Case) =>
-  decideReading({ resource: resource(), stored: undefined, ...given, confirm_all, now });
+type Case = { index: IndexAnswer; stored?: StoredReading; resource?: Resource };
+const decide = (given: Case) => decideReading({ resource: resource(), stored: undefined, ...given, now });
 
 describe("whose word is taken for a resource's tags", () => {
   test.each<[string, Case, ReturnType<typeof decideReading>]>([
@@ -98,7 +97,6 @@ describe("whose word is taken for a resource's tags", () => {
       "ask-service",
     ],
     ["the index cannot be asked", { index: unavailable, stored: stored({ in_index: false }) }, "ask-service"],
-    ["everything is to be confirmed", { index: same, stored: stored(), confirm_all: true }, "ask-service"],
     [
       "being deleted",
       { index: absent, stored: stored(), resource: resource({ status: "DELETE IN_PROGRESS" }) },
@@ -164,7 +162,7 @@ describe("laws", () => {
     })
     .map(resource);
   const anyIndex = fc.oneof(someTags.map(tags), fc.constant(absent), fc.constant(unavailable));
-  const anything = fc.record({ resource: anyResource, stored: anyStored, index: anyIndex, confirm_all: fc.boolean() });
+  const anything = fc.record({ resource: anyResource, stored: anyStored, index: anyIndex });
 
   test("an index answer that differs from a stored reading is never taken", () => {
     fc.assert(
@@ -187,7 +185,7 @@ describe("laws", () => {
     fc.assert(
       fc.property(anything, (given) => {
         const decision = decideReading({ ...given, now });
-        if (given.index.answer === "unavailable" || given.confirm_all) expect(decision).toBe("ask-service");
+        if (given.index.answer === "unavailable") expect(decision).toBe("ask-service");
         if (decision === "take-stored") {
           expect(given.stored?.reading_error).toBeNull();
         }

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { DEFAULT_LIMITS, TokenBucket } from "../../src/inventory/limiter.ts";
+import { DEFAULT_LIMITS, type RisingRate, type SteadyRate, TokenBucket } from "../../src/inventory/limiter.ts";
 
 /** Takes tokens as fast as the bucket gives them; returns the times in milliseconds. */
 function takeUntil(bucket: TokenBucket, from: number, until: number, answered?: (now: number) => void): number[] {
@@ -15,6 +15,40 @@ function takeUntil(bucket: TokenBucket, from: number, until: number, answered?: 
     }
   }
   return times;
+}
+
+/**
+ * Asks for two minutes, `in_flight` calls at a time, each answered or throttled after `latency` by a service that has a token bucket of
+ * its own. Throttled calls are made again at once.
+ */
+function useThrottled(
+  limit: SteadyRate | RisingRate,
+  service: SteadyRate,
+  in_flight: number,
+  latency: number,
+): { answered: number; seconds: number } {
+  const bucket = new TokenBucket(limit, 0);
+  const under_way: number[] = [];
+  let tokens = service.burst;
+  let filled_at = 0;
+  let answered = 0;
+  let now = 0;
+  for (; now < 120_000; now++) {
+    while (under_way[0] !== undefined && under_way[0] + latency <= now) {
+      const began_at = under_way.shift() ?? 0;
+      tokens = Math.min(service.burst, tokens + ((now - filled_at) / 1000) * service.per_second);
+      filled_at = now;
+      if (tokens < 1) {
+        bucket.throttled(now, began_at);
+        continue;
+      }
+      tokens -= 1;
+      answered += 1;
+      bucket.succeeded(now);
+    }
+    while (under_way.length < in_flight && bucket.take(now) === 0) under_way.push(now);
+  }
+  return { answered, seconds: now / 1000 };
 }
 
 const perSecond = (times: number[], second: number) =>
@@ -51,18 +85,61 @@ describe("the rate of calls", () => {
     expect(bucket.rate).toBe(10);
   });
 
-  test("a throttle halves the rate and ends the burst; then it rises again to where it was", () => {
+  test("a throttle halves the rate and ends the burst; seconds later it is again where it was, and then the burst is, too", () => {
     const bucket = new TokenBucket(DEFAULT_LIMITS.list, 0);
     bucket.take(0);
     bucket.throttled(10, 0);
     expect(bucket.rate).toBe(5);
     expect(bucket.take(10)).toBe(200);
-    bucket.succeeded(500);
-    expect(bucket.rate).toBe(5);
-    bucket.succeeded(1010);
-    expect(bucket.rate).toBe(10);
-    bucket.succeeded(5000);
-    expect(bucket.rate).toBe(10);
+    const rates: number[] = [];
+    takeUntil(bucket, 10, 6010, (now) => {
+      bucket.succeeded(now);
+      rates[Math.floor((now - 10) / 1000)] = bucket.rate;
+    });
+    expect(rates[0]).toBeGreaterThan(6);
+    expect(rates[0]).toBeLessThan(8);
+    expect(rates[1]).toBeGreaterThan(9);
+    expect(rates.slice(4)).toEqual([10, 10]);
+    // Ten idle seconds gather as much as they did before.
+    expect(takeUntil(bucket, 16_010, 16_011)).toHaveLength(50);
+  });
+
+  test("while an API throttles, idle seconds gather no burst", () => {
+    const bucket = new TokenBucket(DEFAULT_LIMITS.index, 0);
+    bucket.throttled(0, 0);
+    expect(takeUntil(bucket, 60_000, 60_001)).toHaveLength(2);
+  });
+
+  test("near the rate that was throttled it rises gently, beyond it ever faster, and in no second more than twofold", () => {
+    const bucket = new TokenBucket({ start: 20, most: 160 }, 0);
+    bucket.throttled(0, 0);
+    const rates: number[] = [];
+    takeUntil(bucket, 0, 14_000, (now) => {
+      bucket.succeeded(now);
+      rates[Math.floor(now / 1000)] = bucket.rate;
+    });
+    const growth = rates.slice(1).map((rate, second) => rate / (rates[second] ?? 0));
+    expect(Math.max(...growth)).toBeLessThanOrEqual(2.01);
+    for (const second of [3, 4]) expect(rates[second]! / 20).toBeCloseTo(1, 1);
+    expect(rates.at(-1)).toBe(160);
+    expect(rates.findIndex((rate) => rate > 30)).toBeLessThan(9);
+  });
+
+  test("an API that gives five calls a second, and no more, is used to nine tenths or more of that", () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...Object.values(DEFAULT_LIMITS)),
+        fc.integer({ min: 5, max: 20 }),
+        fc.integer({ min: 1, max: 16 }),
+        fc.integer({ min: 1, max: 200 }),
+        (limit, burst, in_flight, latency) => {
+          const { answered, seconds } = useThrottled(limit, { burst, per_second: 5 }, in_flight, latency);
+          // As fast as its replies let it, if that is slower.
+          const possible = Math.min(5, (in_flight * 1000) / latency);
+          expect(answered / seconds).toBeGreaterThanOrEqual(0.9 * possible);
+        },
+      ),
+    );
   });
 
   test("many calls that are throttled together halve the rate once", () => {

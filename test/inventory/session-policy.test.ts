@@ -200,6 +200,7 @@ test("a region whose host does not exist is named in the error", async () => {
     credentials,
     { call: () => Promise.reject(unknown) },
     new AbortController().signal,
+    0,
   );
   expect(await listing(api)).toMatchObject({
     listed: false,

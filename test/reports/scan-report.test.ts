@@ -65,6 +65,7 @@ const SHAPE = z.strictObject({
     blocked: count,
     skipped: count,
   }),
+  readings: z.strictObject({ index: count, service: count, stored: count, sampled: count, mismatched: count }),
   api_calls: z.object({ total: count, throttled: count }).catchall(count),
   units: z.array(
     z.strictObject({

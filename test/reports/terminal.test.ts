@@ -44,6 +44,7 @@ const report: ScanReport = {
     by_rule: { "cost/center": { missing: 70, invalid: 10 }, "hygiene/leftovers": { forbidden: 30 } },
   },
   remediation: { ...none, planned: 3, verified: 2, conflict: 1 },
+  readings: { index: 980, service: 30, stored: 7, sampled: 1, mismatched: 0 },
   api_calls: { total: 1204, throttled: 7, ListCampaigns: 9 },
   units: [
     {

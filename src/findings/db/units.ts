@@ -91,7 +91,15 @@ export async function endUnit(
   const { scan, unit, outcome, summary, now } = end;
   const { account_id, region, type } = unit;
   const { listed, resources, pages, unread, error } = outcome;
-  const ended = { ...summary, listed, resources, pages, unread, error, finished_at: now };
+  const { index = 0, service = 0, stored = 0, sampled = 0, mismatched = 0 } = outcome.readings ?? {};
+  const readings = {
+    readings_index: index,
+    readings_service: service,
+    readings_stored: stored,
+    readings_sampled: sampled,
+    readings_mismatched: mismatched,
+  };
+  const ended = { ...summary, listed, resources, pages, unread, ...readings, error, finished_at: now };
   await transaction
     .insert(scan_units)
     .values({ scan_id: scan.id, account_id, region, type, ...ended })

@@ -1,4 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import { indexChecks } from "../../reports/db/index-checks.ts";
 import { basis, breakdown, compliance, units } from "../../reports/store.ts";
 import type { HttpDeps } from "../deps.ts";
 import { ScopeQuery } from "../filters.ts";
@@ -35,10 +36,12 @@ export function complianceRoutes({ database }: HttpDeps) {
       }),
       async (c) => {
         const scope = c.req.valid("query");
-        const [counts, { policy_set_id, policy_version, newest_listed_at, oldest_listed_at }] = await Promise.all([
+        const [counts, standing, index_checks] = await Promise.all([
           compliance(database, scope),
           basis(database, scope),
+          indexChecks(database, scope),
         ]);
+        const { policy_set_id, policy_version, newest_listed_at, oldest_listed_at } = standing;
         const missing = counts.units_incomplete + counts.units_never_read > 0 ? await units(database, scope) : [];
         const incomplete = missing
           .filter((unit) => unit.freshness !== "complete")
@@ -46,7 +49,15 @@ export function complianceRoutes({ database }: HttpDeps) {
           .map((unit) => publish(IncompleteUnit, unit));
         const as_of = newest_listed_at;
         return c.json(
-          publish(Compliance, { ...counts, as_of, oldest_listed_at, policy_set_id, policy_version, incomplete }),
+          publish(Compliance, {
+            ...counts,
+            as_of,
+            oldest_listed_at,
+            policy_set_id,
+            policy_version,
+            index_checks,
+            incomplete,
+          }),
           200,
         );
       },

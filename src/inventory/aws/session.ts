@@ -21,6 +21,8 @@ export type AwsSettings = {
   /** Role to assume in every account that is not the caller's own. */
   readonly role?: RoleSettings;
   readonly limits: LimitSettings;
+  /** Share of the answers of the tag index that are checked with the service, 0 to 1; none when absent. */
+  readonly sample_share?: number;
   /** How long a call that keeps failing is tried before its error counts. */
   readonly patience_ms: number;
   /** A reply that takes longer is a failed attempt; 10 seconds when absent. */
@@ -185,7 +187,14 @@ export function openAws(settings: AwsSettings): Aws {
       middlewareStack.remove("loggerMiddleware");
     }
     const target = { partition: me.partition, account_id, region };
-    return targetApi(target, clients, credentials, await gatesOf(`${account_id}/${region}`), closing.signal);
+    return targetApi(
+      target,
+      clients,
+      credentials,
+      await gatesOf(`${account_id}/${region}`),
+      closing.signal,
+      settings.sample_share ?? 0,
+    );
   });
 
   const organizationsGate = new Gate(ORGANIZATIONS_RATE, IN_FLIGHT, gates);

@@ -20,6 +20,8 @@ export type TargetApi = {
    * when the reply takes too long. Rejects with the last error of AWS, named as AWS names it, or with the signal's reason.
    */
   call<T>(api: ApiKind, operation: string, run: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>;
+  /** Share of the answers of the tag index that are checked with the service, 0 to 1. */
+  readonly sample_share: number;
   /** Set while the tag index of this target cannot be asked: the reason, and when to try again. */
   index_unavailable: { readonly error: ReadError; readonly until: Date } | null;
 };
@@ -34,6 +36,7 @@ export function targetApi(
   credentials: RememberedCredentials,
   gates: TargetGates,
   closed: AbortSignal,
+  sample_share: number,
 ): TargetApi {
   const joined = new WeakMap<AbortSignal, AbortSignal>();
   const withClosed = (signal: AbortSignal) => {
@@ -44,6 +47,7 @@ export function targetApi(
   return {
     target,
     ...clients,
+    sample_share,
     index_unavailable: null,
     call: (api, operation, run, signal) => {
       const held = credentials.held();

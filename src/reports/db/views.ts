@@ -170,6 +170,21 @@ export const v1_scans = reporting
     resolved: integer().notNull(),
     unchanged: integer().notNull(),
     held: integer().notNull(),
+    readings_index: integer().notNull(),
+    readings_service: integer().notNull(),
+    readings_stored: integer().notNull(),
+    readings_sampled: integer().notNull(),
+    readings_mismatched: integer().notNull(),
+  })
+  .existing();
+
+export const v1_index_checks = reporting
+  .view("v1_index_checks", {
+    account_id: text().notNull(),
+    region: text().notNull(),
+    sampled: integer().notNull(),
+    mismatched: integer().notNull(),
+    mismatch_rate: doublePrecision().notNull(),
   })
   .existing();
 
