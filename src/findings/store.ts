@@ -8,6 +8,7 @@ import { wantedForJudging } from "../policy/needs.ts";
 import type { Judgement } from "../policy/verdict.ts";
 import type { Tags } from "../tags/tags.ts";
 import { type HeldClosure, loadHeld, releaseHeld, storeHeld, unitsWithHeld } from "./db/held.ts";
+import { serviceReadTimes } from "./db/service-readings.ts";
 import { countLive, countOpen, liveArns, loadDigests, loadKnown } from "./db/known.ts";
 import {
   appliedEpoch,
@@ -24,6 +25,7 @@ import {
 import { type ServiceReading, writeChanges, writeServiceReadings } from "./db/write-changes.ts";
 import { digestOfEvidence, isFoundAgain } from "./digest.ts";
 import {
+  contradictions,
   countedClosures,
   holdClosures,
   isListingDrop,
@@ -31,6 +33,7 @@ import {
   type MassCloseLimits,
   withoutClosures,
 } from "./mass-close.ts";
+import { isOvertaken } from "./overtaken.ts";
 import {
   type Changes,
   evidenceOf,
@@ -75,6 +78,7 @@ export class UnitRecorder {
   readonly #unit: Unit;
   readonly #limits: MassCloseLimits;
   readonly #now: () => Date;
+  readonly #began_at: Date;
   #pending: JudgedObservation[] = [];
   /** What differs from what is stored. */
   readonly #kept: JudgedObservation[] = [];
@@ -104,6 +108,7 @@ export class UnitRecorder {
     this.#unit = unit;
     this.#limits = settings.mass_close;
     this.#now = now;
+    this.#began_at = now();
   }
 
   /** Takes a page. Throws when the database fails, or a resource is of another unit. */
@@ -192,7 +197,13 @@ export class UnitRecorder {
     const complete = outcome.state === "complete";
     // What was compared may have changed since, by an older scan or a repair. Under the lock it no longer can.
     const known = await loadKnown(transaction, this.#kept.map(arnOf));
-    const listed = this.#kept.map((item) => changesOf(known.get(arnOf(item)) ?? NEVER_SEEN, item, occasion));
+    const read = await serviceReadTimes(transaction, this.#kept.map(arnOf));
+    const listed = this.#kept.map((item) => {
+      const one = known.get(arnOf(item)) ?? NEVER_SEEN;
+      const recorded = { resource: one.resource, service_read_at: read.get(arnOf(item)) ?? null };
+      const overtaken = isOvertaken(item.observation, recorded, this.#began_at, occasion.at);
+      return overtaken ? asKnown(one) : changesOf(one, item, occasion);
+    });
     const absent = complete ? await this.#absences(transaction, outcome, occasion) : NO_ABSENCES;
     const waiting = new Set((await loadHeld(transaction, this.#unit)).map(({ finding_id }) => finding_id));
     const { applied, held } = complete
@@ -216,7 +227,13 @@ export class UnitRecorder {
   /** Stored resources that this complete listing does not have. When it is suspiciously short, they do not count as absent yet. */
   async #absences(transaction: Database, outcome: UnitOutcome, occasion: Occasion): Promise<Absences> {
     if ((await countLive(transaction, this.#unit)) === this.#matched) return NO_ABSENCES;
-    const arns = (await liveArns(transaction, this.#unit)).filter((arn) => !this.#seen.has(arn));
+    const unseen = (await liveArns(transaction, this.#unit)).filter((arn) => !this.#seen.has(arn));
+    const read = await serviceReadTimes(transaction, unseen);
+    // What the service has answered for since is there: it was made while the list was on its way.
+    const arns = unseen.filter((arn) => {
+      const read_at = read.get(arn);
+      return read_at === undefined || read_at < this.#began_at || read_at > occasion.at;
+    });
     if (arns.length === 0) return NO_ABSENCES;
     const absent = await loadKnown(transaction, arns);
     const known = [...absent.values()];
@@ -353,6 +370,11 @@ function changesOf(known: Known, { observation, judgement }: JudgedObservation, 
   return reconcile(known, evidenceOf(observation, judgement), occasion);
 }
 
+/** What is known stays as it is. */
+function asKnown({ findings }: Known): Changes {
+  return { resource: null, findings: [], unchanged: findings.filter(({ state }) => state === "open").length };
+}
+
 /** Whether a sight is of the very state whose digest is stored: then it changes nothing. `digest`: as stored now. */
 function isSettled({ observation, judgement }: JudgedObservation, digest: string | undefined): boolean {
   if (observation.outcome !== "read") return false;
@@ -369,17 +391,6 @@ function lacksDigest({ observation }: JudgedObservation): boolean {
 /** What `reconcile` says of a settled sight: each violation is an open finding, and stays as it is. */
 function settledChanges({ judgement }: JudgedObservation): Changes {
   return { resource: null, findings: [], unchanged: judgement?.violations.length ?? 0 };
-}
-
-/** Which of the closures that wait for this resource no longer hold: it is there after all, or still in violation. */
-function contradictions(held: readonly HeldClosure[], observation: Observation, changes: Changes): string[] {
-  if (observation.outcome === "gone") return [];
-  const closing = new Set(changes.findings.flatMap(({ event, finding }) => (event === "resolved" ? finding.id : [])));
-  return held
-    .filter(({ finding_id, resolution }) =>
-      resolution === "resource_gone" ? true : observation.outcome === "read" && !closing.has(finding_id),
-    )
-    .map(({ finding_id }) => finding_id);
 }
 
 /** What is still open of what was held for one resource, closed. */
