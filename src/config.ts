@@ -124,6 +124,8 @@ export type Config = ConfigFile & {
   /** Endpoint that the AWS SDK would use for Personalize, when the environment overrides it. */
   readonly endpoint: string | null;
   readonly log_level: string;
+  /** Keys of which whoever delivers an event brings one; none: events are not taken. */
+  readonly events_keys: readonly string[];
 };
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -150,6 +152,7 @@ export async function loadConfig(env: Environment, cwd: string): Promise<Config>
     port: port(env["PORT"]),
     endpoint: env["AWS_ENDPOINT_URL_PERSONALIZE"] || env["AWS_ENDPOINT_URL"] || null,
     log_level: logLevel(env["LOG_LEVEL"]),
+    events_keys: eventsKeys(env["TAGWARDEN_EVENTS_KEY"]),
   };
 }
 
@@ -204,6 +207,18 @@ function databaseUrl(text: string | undefined): string | null {
     );
   }
   return text;
+}
+
+/** One key, or two by a comma while it is changed. A key is never repeated in a message. */
+function eventsKeys(text: string | undefined): string[] {
+  const keys = (text ?? "").split(",").map((key) => key.trim());
+  if (!text?.trim()) return [];
+  if (keys.length > 2 || !keys.every((key) => /^[\x21-\x7e]{20,256}$/.test(key))) {
+    throw new UsageError(
+      "TAGWARDEN_EVENTS_KEY has to be one key, or two separated by a comma: 20 to 256 printable ASCII characters each, without spaces. To make one: openssl rand -hex 32",
+    );
+  }
+  return keys;
 }
 
 function logLevel(text: string | undefined): string {

@@ -15,6 +15,7 @@ import { type Sandbox, sandboxCredentials, startSandbox } from "./sandbox/server
 import { awsSettings } from "./scan/aws-settings.ts";
 import { openCurrentSet } from "./scan/current-set.ts";
 import { ensureInstallation, isReachable } from "./scan/installation.ts";
+import { receiveEvent } from "./scan/event-store.ts";
 import { ScanRunner } from "./scan/runner.ts";
 import { checkSchedules, startSchedules } from "./scan/schedule.ts";
 import { cancelScan } from "./scan/stop.ts";
@@ -80,6 +81,10 @@ export async function startService(options: ServiceOptions): Promise<Service> {
         const ok = await isReachable(database);
         return { ok, checks: { database: ok ? "ok" : "not reachable" } };
       },
+      events:
+        config.events_keys.length === 0
+          ? null
+          : { keys: config.events_keys, receive: (event) => receiveEvent(database, work.queue, event, now()) },
       sandbox: options.sandbox !== "none",
       now,
       version: version(),

@@ -8,6 +8,7 @@ import { openApiDocument } from "./openapi.ts";
 import { ProblemError, problemOf, problemResponse } from "./problem.ts";
 import { apiRouter } from "./router.ts";
 import { complianceRoutes } from "./routes/compliance.ts";
+import { eventRoutes } from "./routes/events.ts";
 import { exemptionRoutes } from "./routes/exemptions.ts";
 import { findingRoutes } from "./routes/findings.ts";
 import { healthRoutes } from "./routes/health.ts";
@@ -38,7 +39,7 @@ export function createApp(deps: HttpDeps) {
   );
 
   app.route("/", healthRoutes(deps));
-  for (const routes of [findingRoutes, resourceRoutes, scanRoutes, exemptionRoutes, complianceRoutes])
+  for (const routes of [findingRoutes, resourceRoutes, scanRoutes, exemptionRoutes, complianceRoutes, eventRoutes])
     app.route("/api/v1", routes(deps));
   app.get("/openapi.json", (c) => c.json(openApiDocument(app)));
   app.route("/", dashboard(deps));
