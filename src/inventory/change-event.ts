@@ -66,7 +66,8 @@ const NOT_CALL = "it is not a call of Amazon Personalize that CloudTrail recorde
 export function changeEvent(delivery: Delivery): ChangeEvent | string {
   const { id, account: account_id, region, time, detail } = delivery;
   const { eventSource, eventName, errorCode } = detail;
-  if (delivery.source !== "aws.personalize" || delivery["detail-type"] !== "AWS API Call via CloudTrail") return NOT_CALL;
+  if (delivery.source !== "aws.personalize" || delivery["detail-type"] !== "AWS API Call via CloudTrail")
+    return NOT_CALL;
   if (eventSource !== "personalize.amazonaws.com" || typeof eventName !== "string") return NOT_CALL;
   const place = PLACES.get(eventName);
   if (place === undefined) return "the call changes no tags, and makes or deletes no resource that can have tags";

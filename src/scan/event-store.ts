@@ -31,12 +31,7 @@ const NEVER_IN_SCOPE = "its account, region and type were in no scan so far";
  * Keeps an event and makes a job for its resource, in one short transaction: whoever delivers it waits. What is of an account, region or
  * type that no scan covers is kept as ignored.
  */
-export async function receiveEvent(
-  database: Database,
-  queue: Queue,
-  event: ChangeEvent,
-  now: Date,
-): Promise<Receipt> {
+export async function receiveEvent(database: Database, queue: Queue, event: ChangeEvent, now: Date): Promise<Receipt> {
   const { id, account_id, region, event_name, event_time, principal, arn, unit } = event;
   const ignored = { state: "ignored", reason: unit === null ? event.reason : NEVER_IN_SCOPE } as const;
   return database.transaction(async (transaction) => {
@@ -59,9 +54,7 @@ async function isInScope(database: Database, unit: NonNullable<ChangeEvent["unit
   const [row] = await database
     .select({ type: units.type })
     .from(units)
-    .where(
-      and(eq(units.account_id, unit.account_id), eq(units.region, unit.region), eq(units.type, unit.type)),
-    );
+    .where(and(eq(units.account_id, unit.account_id), eq(units.region, unit.region), eq(units.type, unit.type)));
   return row !== undefined;
 }
 

@@ -75,7 +75,8 @@ export class EventWorker {
       await handleDeliveries(this.#deps, arn, taken, signal);
     } catch (error) {
       // Nothing but the database fails here, or the process stops: another one goes on.
-      if (!signal.aborted) log.error({ error: reasonOf(error) }, "a resource of which an event told could not be recorded");
+      if (!signal.aborted)
+        log.error({ error: reasonOf(error) }, "a resource of which an event told could not be recorded");
       else if (taken.length > 0) await giveBackDeliveries(this.#deps.database, taken).catch(() => {});
     }
   }
@@ -108,7 +109,10 @@ async function handleDeliveries(
   await endDeliveries(database, tired, { state: "failed", reason, handled_at: now() });
   await endDeliveries(database, waiting, { state: "received", reason, handled_at: null });
   const { account_id, region, type } = unit;
-  log.warn({ account_id, region, type, error: look.error.name, gave_up: tired.length }, "an event's resource was not read");
+  log.warn(
+    { account_id, region, type, error: look.error.name, gave_up: tired.length },
+    "an event's resource was not read",
+  );
 }
 
 /**

@@ -83,7 +83,12 @@ async function readResource(
   api: TargetApi,
   unit: Unit,
   arn: string,
-  options: { readonly describe: boolean; readonly known: boolean; readonly now: () => Date; readonly signal: AbortSignal },
+  options: {
+    readonly describe: boolean;
+    readonly known: boolean;
+    readonly now: () => Date;
+    readonly signal: AbortSignal;
+  },
 ): Promise<Read> {
   const { describe, known, now, signal } = options;
   const read_at = now();

@@ -25,7 +25,8 @@ export async function describeResource(
   };
   try {
     const described = (await callPersonalize(api, "read", operation, { [arn_field]: arn }, signal))[describe_key];
-    if (typeof described !== "object" || described === null) return unexpected(`the reply has no field ${describe_key}`);
+    if (typeof described !== "object" || described === null)
+      return unexpected(`the reply has no field ${describe_key}`);
     const resource = resourceFromDescription(unit, described as Readonly<Record<string, unknown>>);
     if (typeof resource === "string") return unexpected(resource);
     if (resource.arn !== arn) return unexpected(`asked about ${arn}, it answers about ${resource.arn}`);
