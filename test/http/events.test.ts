@@ -55,7 +55,10 @@ describe("who may deliver events", () => {
         const response = await app.request("/api/v1/events", request({ key, body }));
         expect(response.status).toBe(401);
         const problem = schemas.Problem.parse(await response.json());
-        expect(problem).toMatchObject({ type: "/problems/unauthenticated", detail: "Send a key in the header x-api-key." });
+        expect(problem).toMatchObject({
+          type: "/problems/unauthenticated",
+          detail: "Send a key in the header x-api-key.",
+        });
       }
       expect(received).toEqual([]);
     },
@@ -175,7 +178,12 @@ describeOnBoth("events that are received on %s", (kind) => {
             {
               ...Object.fromEntries(Object.entries(TAGGED.detail).map(([name, value]) => [name, fc.constant(value)])),
               requestParameters: fc.oneof(
-                fc.record({ resourceArn: fc.oneof(fc.string({ unit: "binary" }).map((s) => ARN + s), anything) }),
+                fc.record({
+                  resourceArn: fc.oneof(
+                    fc.string({ unit: "binary" }).map((s) => ARN + s),
+                    anything,
+                  ),
+                }),
                 anything,
               ),
               userIdentity: fc.oneof(fc.record({ arn: fc.string({ unit: "binary" }) }), anything),
@@ -194,7 +202,10 @@ describeOnBoth("events that are received on %s", (kind) => {
     );
     await fc.assert(
       fc.asyncProperty(body, async (text) => {
-        const response = await app.request("/api/v1/events", request({ body: text, headers: { "content-length": "1" } }));
+        const response = await app.request(
+          "/api/v1/events",
+          request({ body: text, headers: { "content-length": "1" } }),
+        );
         expect([202, 400]).toContain(response.status);
       }),
       { numRuns: 500 },

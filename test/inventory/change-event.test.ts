@@ -43,11 +43,23 @@ describe("an event", () => {
 
   test.each([
     ["without the request", { requestParameters: null }, "its record has no requestParameters.resourceArn"],
-    ["with a request of another layout", { requestParameters: { resource: ARN } }, "its record has no requestParameters"],
+    [
+      "with a request of another layout",
+      { requestParameters: { resource: ARN } },
+      "its record has no requestParameters",
+    ],
     ["about a schema", { requestParameters: { resourceArn: ARN.replace("campaign", "schema") } }, "not the ARN"],
     ["with an ARN that no database keeps", { requestParameters: { resourceArn: `${ARN}\0` } }, "not the ARN"],
-    ["of another region", { requestParameters: { resourceArn: ARN.replace("us-east-1", "eu-west-1") } }, "another account or region"],
-    ["of another account", { requestParameters: { resourceArn: ARN.replace("1111", "2222") } }, "another account or region"],
+    [
+      "of another region",
+      { requestParameters: { resourceArn: ARN.replace("us-east-1", "eu-west-1") } },
+      "another account or region",
+    ],
+    [
+      "of another account",
+      { requestParameters: { resourceArn: ARN.replace("1111", "2222") } },
+      "another account or region",
+    ],
   ])("is of interest, and of no use: %s", (_, detail, reason) => {
     expect(changeEvent(deliveryOf("TagResource", ARN, { detail }))).toMatchObject({
       unit: null,
@@ -57,7 +69,14 @@ describe("an event", () => {
   });
 
   test("may have any record, and is read or refused with a reason", () => {
-    const words = fc.constantFrom(...EVENT_NAMES, "resourceArn", "arn", "campaignArn", ARN, "personalize.amazonaws.com");
+    const words = fc.constantFrom(
+      ...EVENT_NAMES,
+      "resourceArn",
+      "arn",
+      "campaignArn",
+      ARN,
+      "personalize.amazonaws.com",
+    );
     const value = fc.jsonValue();
     const detail = fc.dictionary(
       fc.constantFrom("eventName", "eventSource", "errorCode", "requestParameters", "responseElements", "userIdentity"),

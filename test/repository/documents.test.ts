@@ -64,6 +64,14 @@ describe("docs/iam.md", () => {
     );
   });
 
+  test("the policy for events adds to that for scanning what describes the other types, and nothing else", () => {
+    const described = Object.values(RESOURCE_TYPES).map(
+      ({ describe_operation }) => `personalize:${describe_operation}`,
+    );
+    const added = statements.find((actions) => actions.includes("personalize:DescribeFilter"));
+    expect(added).toEqual(described.filter((action) => !statements[0]?.includes(action)).toSorted());
+  });
+
   test("the policy for repairing adds the two writes, and nothing else", () => {
     expect(statements[1]).toEqual(["personalize:TagResource", "personalize:UntagResource"]);
   });
