@@ -352,6 +352,22 @@ CREATE TABLE "plans" (
 	"heartbeat_at" timestamp with time zone
 );
 --> statement-breakpoint
+CREATE TABLE "event_deliveries" (
+	"id" text PRIMARY KEY NOT NULL,
+	"account_id" text NOT NULL,
+	"region" text NOT NULL,
+	"event_name" text NOT NULL,
+	"arn" text,
+	"principal" text,
+	"event_time" timestamp with time zone NOT NULL,
+	"received_at" timestamp with time zone NOT NULL,
+	"state" text NOT NULL,
+	"reason" text,
+	"attempts" integer DEFAULT 0 NOT NULL,
+	"queued_at" timestamp with time zone,
+	"handled_at" timestamp with time zone
+);
+--> statement-breakpoint
 CREATE TABLE "installation" (
 	"id" integer PRIMARY KEY NOT NULL,
 	"kind" text NOT NULL,
@@ -427,5 +443,7 @@ CREATE UNIQUE INDEX "policy_sets_one_active" ON "policy_sets" USING btree ("acti
 CREATE INDEX "plan_actions_by_arn" ON "plan_actions" USING btree ("arn");--> statement-breakpoint
 CREATE INDEX "plans_by_created_at" ON "plans" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "plans_by_scan" ON "plans" USING btree ("scan_id");--> statement-breakpoint
+CREATE INDEX "event_deliveries_waiting" ON "event_deliveries" USING btree ("arn") WHERE state = 'received';--> statement-breakpoint
+CREATE INDEX "event_deliveries_by_received_at" ON "event_deliveries" USING btree ("received_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "scan_targets_one_at_work" ON "scan_targets" USING btree ("account_id","region") WHERE state = 'running';--> statement-breakpoint
 CREATE INDEX "scan_targets_open" ON "scan_targets" USING btree ("scan_id","rank") WHERE state in ('queued', 'running');

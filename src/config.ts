@@ -180,6 +180,8 @@ export type Config = ConfigFile & {
   readonly log_level: string;
   /** Where the file says something, as `file:line`; null when there is no file. A field as `targets.accounts.0`. */
   readonly locate: (field: string) => string | null;
+  /** Keys of which whoever delivers an event brings one; none: events are not taken. */
+  readonly events_keys: readonly string[];
 };
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -205,6 +207,7 @@ export async function loadConfig(env: Environment, cwd: string): Promise<Config>
     endpoint: env["AWS_ENDPOINT_URL_PERSONALIZE"] || env["AWS_ENDPOINT_URL"] || null,
     log_level: logLevel(env["LOG_LEVEL"]),
     locate: (field) => (text === null ? null : `${name}:${lineOf(text, field)}`),
+    events_keys: eventsKeys(env["TAGWARDEN_EVENTS_KEY"]),
   };
 }
 
@@ -275,6 +278,18 @@ function databaseUrl(text: string | undefined): string | null {
     );
   }
   return text;
+}
+
+/** One key, or two by a comma while it is changed. A key is never repeated in a message. */
+function eventsKeys(text: string | undefined): string[] {
+  const keys = (text ?? "").split(",").map((key) => key.trim());
+  if (!text?.trim()) return [];
+  if (keys.length > 2 || !keys.every((key) => /^[\x21-\x7e]{20,256}$/.test(key))) {
+    throw new UsageError(
+      "TAGWARDEN_EVENTS_KEY has to be one key, or two separated by a comma: 20 to 256 printable ASCII characters each, without spaces. To make one: openssl rand -hex 32",
+    );
+  }
+  return keys;
 }
 
 function logLevel(text: string | undefined): string {

@@ -12,6 +12,7 @@ import { awsSettings, targetSource } from "./scan/aws-settings.ts";
 import { openCurrentSet } from "./scan/current-set.ts";
 import { ensureInstallation, isReachable } from "./scan/installation.ts";
 import { startRetention } from "./scan/retention.ts";
+import { receiveEvent } from "./scan/event-store.ts";
 import { ScanRunner } from "./scan/runner.ts";
 import { cancelScan } from "./scan/stop.ts";
 import { databaseClock } from "./scan/schedules/clock.ts";
@@ -85,6 +86,10 @@ export async function startService(options: ServiceOptions): Promise<Service> {
         const ok = await isReachable(database);
         return { ok, checks: { database: ok ? "ok" : "not reachable" } };
       },
+      events:
+        config.events_keys.length === 0
+          ? null
+          : { keys: config.events_keys, receive: (event) => receiveEvent(database, work.queue, event, now()) },
       sandbox: options.sandbox !== "none",
       now,
       version: version(),

@@ -1,3 +1,5 @@
+import type { Observation } from "../inventory/resource.ts";
+import type { HeldClosure } from "./db/held.ts";
 import type { Changes, FindingChange } from "./reconcile.ts";
 
 /** Above what a unit's closures wait for confirmation: more than this share of its open findings, and more than this many. */
@@ -49,6 +51,21 @@ export function holdClosures(
     return { ...one, findings: one.findings.filter((change) => !waiting.includes(change)) };
   });
   return { applied, held };
+}
+
+/** Which of the closures that wait for a resource no longer hold: it is there after all, or still in violation. */
+export function contradictions(
+  held: readonly HeldClosure[],
+  { outcome }: Pick<Observation, "outcome">,
+  changes: Changes,
+): string[] {
+  if (outcome === "gone") return [];
+  const closing = new Set(changes.findings.flatMap(({ event, finding }) => (event === "resolved" ? finding.id : [])));
+  return held
+    .filter(({ finding_id, resolution }) =>
+      resolution === "resource_gone" ? true : outcome === "read" && !closing.has(finding_id),
+    )
+    .map(({ finding_id }) => finding_id);
 }
 
 /** What may be applied of an incomplete unit: it opens and changes, and closes nothing. */

@@ -40,6 +40,8 @@ export type Occasion = {
   readonly policy_set_id: string;
 } & (
   | { readonly by: "scan" }
+  /** The service was asked for this one resource, because an event told of it. */
+  | { readonly by: "event" }
   /** Another set of policies was activated; `has_rule`: whether it has a rule. */
   | { readonly by: "activation"; readonly has_rule: (policy_id: string, rule_id: string) => boolean }
   /** A write of ours was verified; `finding_ids`: what it meant to repair. */
@@ -70,7 +72,7 @@ export type Changes = {
 const REVERTED_WITHIN_MS = 7 * 24 * 3_600_000;
 
 /** Complete scans in a row that did not list a resource, after which it is gone: one could be a list that lagged. */
-const ABSENCES_UNTIL_GONE = 2;
+export const ABSENCES_UNTIL_GONE = 2;
 
 /** The evidence in a scan's observation. Throws when a reading comes without its judgement. */
 export function evidenceOf(

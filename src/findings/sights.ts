@@ -36,6 +36,11 @@ export function changesOf(known: Known, { observation, judgement }: JudgedObserv
   return reconcile(known, evidenceOf(observation, judgement), occasion);
 }
 
+/** What is known stays as it is. */
+export function asKnown({ findings }: Known): Changes {
+  return { resource: null, findings: [], unchanged: findings.filter(({ state }) => state === "open").length };
+}
+
 /** Whether a sight is of the very state whose digest is stored: then it changes nothing. `digest`: as stored now. */
 export function isSettled({ observation, judgement }: JudgedObservation, digest: string | undefined): boolean {
   if (observation.outcome !== "read") return false;
@@ -52,17 +57,6 @@ export function lacksDigest({ observation }: JudgedObservation): boolean {
 /** What `reconcile` says of a settled sight: each violation is an open finding, and stays as it is. */
 export function settledChanges({ judgement }: JudgedObservation): Changes {
   return { resource: null, findings: [], unchanged: judgement?.violations.length ?? 0 };
-}
-
-/** Which of the closures that wait for this resource no longer hold: it is there after all, or still in violation. */
-export function contradictions(held: readonly HeldClosure[], observation: Observation, changes: Changes): string[] {
-  if (observation.outcome === "gone") return [];
-  const closing = new Set(changes.findings.flatMap(({ event, finding }) => (event === "resolved" ? finding.id : [])));
-  return held
-    .filter(({ finding_id, resolution }) =>
-      resolution === "resource_gone" ? true : observation.outcome === "read" && !closing.has(finding_id),
-    )
-    .map(({ finding_id }) => finding_id);
 }
 
 export function byArn(held: readonly HeldClosure[]): Map<string, HeldClosure[]> {

@@ -1,6 +1,7 @@
 import type { Database } from "../db/client.ts";
 import type { Unit, UnitOutcome } from "../inventory/resource.ts";
 import { type HeldClosure, loadHeld, releaseHeld, storeHeld } from "./db/held.ts";
+import { serviceReadTimes } from "./db/service-readings.ts";
 import { countLive, countOpen, liveArns, loadDigests, loadKnown } from "./db/known.ts";
 import { writeTally } from "./db/rollups.ts";
 import {
@@ -15,6 +16,7 @@ import {
 } from "./db/units.ts";
 import { type ServiceReading, writeChanges, writeServiceReadings } from "./db/write-changes.ts";
 import {
+  contradictions,
   countedClosures,
   holdClosures,
   isListingDrop,
@@ -22,6 +24,7 @@ import {
   type MassCloseLimits,
   withoutClosures,
 } from "./mass-close.ts";
+import { isOvertaken } from "./overtaken.ts";
 import {
   type Changes,
   type FindingChange,
@@ -32,9 +35,9 @@ import {
 } from "./reconcile.ts";
 import {
   arnOf,
+  asKnown,
   byArn,
   changesOf,
-  contradictions,
   isSettled,
   type JudgedObservation,
   lacksDigest,
@@ -72,6 +75,7 @@ export class UnitRecorder {
   readonly #unit: Unit;
   readonly #limits: MassCloseLimits;
   readonly #now: () => Date;
+  readonly #began_at: Date;
   #pending: JudgedObservation[] = [];
   /** What differs from what is stored. */
   readonly #kept: JudgedObservation[] = [];
@@ -101,6 +105,7 @@ export class UnitRecorder {
     this.#unit = unit;
     this.#limits = settings.mass_close;
     this.#now = now;
+    this.#began_at = now();
   }
 
   /** Takes a page. Throws when the database fails, or a resource is of another unit. */
@@ -191,7 +196,13 @@ export class UnitRecorder {
     const complete = outcome.state === "complete";
     // What was compared may have changed since, by an older scan or a repair. Under the lock it no longer can.
     const known = await loadKnown(transaction, this.#kept.map(arnOf));
-    const seen = this.#kept.map((item) => changesOf(known.get(arnOf(item)) ?? NEVER_SEEN, item, occasion));
+    const read = await serviceReadTimes(transaction, this.#kept.map(arnOf));
+    const seen = this.#kept.map((item) => {
+      const one = known.get(arnOf(item)) ?? NEVER_SEEN;
+      const recorded = { resource: one.resource, service_read_at: read.get(arnOf(item)) ?? null };
+      const overtaken = isOvertaken(item.observation, recorded, this.#began_at, occasion.at);
+      return overtaken ? asKnown(one) : changesOf(one, item, occasion);
+    });
     const absent = complete ? await this.#absences(transaction, outcome, occasion) : NO_ABSENCES;
     const waiting = new Set((await loadHeld(transaction, this.#unit)).map(({ finding_id }) => finding_id));
     const { applied, held } = complete
@@ -217,7 +228,13 @@ export class UnitRecorder {
   /** Stored resources that this complete listing does not have. When it is suspiciously short, they do not count as absent yet. */
   async #absences(transaction: Database, outcome: UnitOutcome, occasion: Occasion): Promise<Absences> {
     if ((await countLive(transaction, this.#unit)) === this.#matched) return NO_ABSENCES;
-    const arns = (await liveArns(transaction, this.#unit)).filter((arn) => !this.#seen.has(arn));
+    const unseen = (await liveArns(transaction, this.#unit)).filter((arn) => !this.#seen.has(arn));
+    const read = await serviceReadTimes(transaction, unseen);
+    // What the service has answered for since is there: it was made while the list was on its way.
+    const arns = unseen.filter((arn) => {
+      const read_at = read.get(arn);
+      return read_at === undefined || read_at < this.#began_at || read_at > occasion.at;
+    });
     if (arns.length === 0) return NO_ABSENCES;
     const absent = await loadKnown(transaction, arns);
     const known = [...absent.values()];

@@ -8,6 +8,7 @@ import { openApiDocument } from "./openapi.ts";
 import { ProblemError, problemOf, problemResponse } from "./problem.ts";
 import { apiRouter } from "./router.ts";
 import { complianceRoutes } from "./routes/compliance.ts";
+import { eventRoutes } from "./routes/events.ts";
 import { exemptionRoutes } from "./routes/exemptions.ts";
 import { findingRoutes } from "./routes/findings.ts";
 import { heldRoutes } from "./routes/held.ts";
@@ -50,6 +51,7 @@ export function createApp(deps: HttpDeps) {
     exemptionRoutes,
     complianceRoutes,
     trendRoutes,
+    eventRoutes,
   ])
     app.route("/api/v1", routes(deps));
   app.get("/openapi.json", (c) => c.json(openApiDocument(app)));

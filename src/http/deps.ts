@@ -1,4 +1,5 @@
 import type { Database } from "../db/client.ts";
+import type { ChangeEvent } from "../inventory/change-event.ts";
 
 /** What a person asks to be scanned; what is absent is everything that is configured. */
 export type ScanWish = {
@@ -7,6 +8,16 @@ export type ScanWish = {
   readonly types?: readonly string[] | undefined;
   /** `all`: every reading is asked of the service, whatever the index says. */
   readonly confirm?: "all" | undefined;
+};
+
+/** How events come in. */
+export type EventsDeps = {
+  /** What a delivery has to bring one of: two while the key is changed. */
+  readonly keys: readonly string[];
+  /** Keeps an event, and has its resource looked at again. `deduplicated`: the same came before. */
+  readonly receive: (
+    event: ChangeEvent,
+  ) => Promise<{ readonly accepted: boolean; readonly deduplicated: boolean; readonly reason: string | null }>;
 };
 
 /** What the HTTP server works with. */
@@ -21,6 +32,8 @@ export type HttpDeps = {
   readonly cancelScan: (scan_id: string, by: string) => Promise<boolean>;
   /** Throws UsageError for what cannot be scanned. */
   readonly checkScope: (wish: Pick<ScanWish, "accounts" | "regions" | "types">) => void | Promise<void>;
+  /** Null: no key is set, so events are not taken. */
+  readonly events: EventsDeps | null;
   /** Whether requests can be served, for /readyz. Never throws. */
   readonly ready: () => Promise<{ readonly ok: boolean; readonly checks: Readonly<Record<string, string>> }>;
   /** An emulated AWS is behind all this: every page says so. */

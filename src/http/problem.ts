@@ -11,6 +11,7 @@ export const PROBLEMS = {
   "validation-failed": { status: 400, title: "The request is not valid" },
   "unknown-parameter": { status: 400, title: "There is no such query parameter" },
   "page-token-mismatch": { status: 400, title: "The page token belongs to another list" },
+  unauthenticated: { status: 401, title: "The key is missing or wrong" },
   "cross-site": { status: 403, title: "Requests from other sites are refused" },
   "not-found": { status: 404, title: "Not found" },
   "method-not-allowed": { status: 405, title: "The method is not allowed here" },

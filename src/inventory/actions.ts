@@ -29,12 +29,15 @@ export const ACTIONS: Readonly<Record<Purpose, readonly string[]>> = {
   repair: [READ_TAGS, "personalize:TagResource", "personalize:UntagResource"],
 };
 
+/** What an event needs besides a scan's actions: to describe a resource that no list has shown yet. */
+const DESCRIBE_ACTIONS = TYPES.map(({ describe_operation }) => `personalize:${describe_operation}`);
+
 /**
  * What a session is narrowed to, whatever its role may do besides: a policy of its own, for the text of which AWS allows 2,048
  * characters. Source: STS API Reference, AssumeRole.
  */
 export const SESSION_POLICIES: Readonly<Record<Purpose, string>> = {
-  scan: policyText(ACTIONS.scan),
+  scan: policyText([...new Set([...ACTIONS.scan, ...DESCRIBE_ACTIONS])].toSorted()),
   repair: policyText(ACTIONS.repair),
 };
 

@@ -18,6 +18,8 @@ type ResourceTypeRow = {
   readonly arn_field: string;
   /** Field of a summary that holds the name; null: it has none, and takes the name of its solution. */
   readonly name_field: "name" | "jobName" | null;
+  /** Fields with one value that a summary has beyond ARN, name, status and times. A description has them too, under the same names. */
+  readonly summary_fields: readonly string[];
   /** Type of the direct parent in the lineage; null for the root. */
   readonly parent: string | null;
   /**
@@ -48,6 +50,7 @@ export const RESOURCE_TYPES = {
     list_key: "datasetGroups",
     arn_field: "datasetGroupArn",
     name_field: "name",
+    summary_fields: ["failureReason", "domain"],
     parent: null,
     parent_in: null,
     parent_filter: null,
@@ -64,6 +67,7 @@ export const RESOURCE_TYPES = {
     list_key: "datasets",
     arn_field: "datasetArn",
     name_field: "name",
+    summary_fields: ["datasetType"],
     parent: "dataset-group",
     parent_in: "arn",
     parent_filter: "datasetGroupArn",
@@ -80,6 +84,7 @@ export const RESOURCE_TYPES = {
     list_key: "datasetImportJobs",
     arn_field: "datasetImportJobArn",
     name_field: "jobName",
+    summary_fields: ["failureReason", "importMode"],
     parent: "dataset",
     parent_in: "description",
     parent_filter: "datasetArn",
@@ -96,6 +101,7 @@ export const RESOURCE_TYPES = {
     list_key: "datasetExportJobs",
     arn_field: "datasetExportJobArn",
     name_field: "jobName",
+    summary_fields: ["failureReason"],
     parent: "dataset",
     parent_in: "description",
     parent_filter: "datasetArn",
@@ -112,6 +118,7 @@ export const RESOURCE_TYPES = {
     list_key: "dataDeletionJobs",
     arn_field: "dataDeletionJobArn",
     name_field: "jobName",
+    summary_fields: ["datasetGroupArn", "failureReason"],
     parent: "dataset-group",
     parent_in: "summary",
     parent_filter: "datasetGroupArn",
@@ -128,6 +135,7 @@ export const RESOURCE_TYPES = {
     list_key: "eventTrackers",
     arn_field: "eventTrackerArn",
     name_field: "name",
+    summary_fields: [],
     parent: "dataset-group",
     parent_in: "description",
     parent_filter: "datasetGroupArn",
@@ -144,6 +152,7 @@ export const RESOURCE_TYPES = {
     list_key: "Filters",
     arn_field: "filterArn",
     name_field: "name",
+    summary_fields: ["datasetGroupArn", "failureReason"],
     parent: "dataset-group",
     parent_in: "summary",
     parent_filter: "datasetGroupArn",
@@ -160,6 +169,7 @@ export const RESOURCE_TYPES = {
     list_key: "recommenders",
     arn_field: "recommenderArn",
     name_field: "name",
+    summary_fields: ["datasetGroupArn", "recipeArn"],
     parent: "dataset-group",
     parent_in: "summary",
     parent_filter: "datasetGroupArn",
@@ -176,6 +186,7 @@ export const RESOURCE_TYPES = {
     list_key: "solutions",
     arn_field: "solutionArn",
     name_field: "name",
+    summary_fields: ["recipeArn"],
     parent: "dataset-group",
     parent_in: "description",
     parent_filter: "datasetGroupArn",
@@ -192,6 +203,7 @@ export const RESOURCE_TYPES = {
     list_key: "solutionVersions",
     arn_field: "solutionVersionArn",
     name_field: null,
+    summary_fields: ["trainingMode", "trainingType", "failureReason"],
     parent: "solution",
     parent_in: "arn",
     parent_filter: "solutionArn",
@@ -208,6 +220,7 @@ export const RESOURCE_TYPES = {
     list_key: "campaigns",
     arn_field: "campaignArn",
     name_field: "name",
+    summary_fields: ["failureReason"],
     parent: "solution-version",
     parent_in: "description",
     parent_filter: "solutionArn",
@@ -224,6 +237,7 @@ export const RESOURCE_TYPES = {
     list_key: "batchInferenceJobs",
     arn_field: "batchInferenceJobArn",
     name_field: "jobName",
+    summary_fields: ["failureReason", "solutionVersionArn", "batchInferenceJobMode"],
     parent: "solution-version",
     parent_in: "summary",
     parent_filter: "solutionVersionArn",
@@ -240,6 +254,7 @@ export const RESOURCE_TYPES = {
     list_key: "batchSegmentJobs",
     arn_field: "batchSegmentJobArn",
     name_field: "jobName",
+    summary_fields: ["failureReason", "solutionVersionArn"],
     parent: "solution-version",
     parent_in: "summary",
     parent_filter: "solutionVersionArn",

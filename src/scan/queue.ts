@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { type ConstructorOptions, fromDrizzle, fromPglite, PgBoss } from "pg-boss";
+import { type ConstructorOptions, fromDrizzle, fromPglite, type JobInsert, PgBoss } from "pg-boss";
 import type { Database, OpenDatabase } from "../db/client.ts";
 import { reasonOf } from "../db/reason.ts";
 import { log } from "../log.ts";
@@ -17,6 +17,10 @@ export type Queue = {
   enqueue(transaction: Database, targets: readonly QueuedTarget[]): Promise<void>;
   /** Takes jobs, so many at a time, until `stop`. */
   work(at_once: number, handle: (key: ScanTargetKey) => Promise<void>): Promise<void>;
+  /** Makes jobs for resources of which events told, in the caller's transaction: each in a moment, so that a burst becomes one. */
+  enqueueResources(transaction: Database, arns: readonly string[]): Promise<void>;
+  /** Takes jobs of resources, a batch at a time, until `stop`. */
+  workOnResources(handle: (arn: string) => Promise<void>): Promise<void>;
   /** Looks for jobs now, and not only at the next look. */
   wake(): void;
   /** Takes no more jobs and waits for those under way, for so long at most. */
@@ -26,6 +30,11 @@ export type Queue = {
 /** Schema of pg-boss's tables, beside ours. */
 const SCHEMA = "pgboss";
 const NAME = "scan-target";
+const RESOURCES = "event-resource";
+/** How long a resource of which an event told is left alone: what else comes of it meanwhile is seen by the same look. Seconds. */
+const FOLD_SECONDS = 2;
+/** How many resources a process looks at at a time: twice so many, so that a target that does not answer holds up only half of them. */
+const RESOURCES_AT_ONCE = 16;
 /** How often a process looks for a job when it has none. */
 const POLL_SECONDS = 1;
 const DAY_SECONDS = 24 * 3600;
@@ -35,15 +44,17 @@ export async function openQueue(opened: OpenDatabase): Promise<Queue> {
   const boss = new PgBoss({ ...connectionOf(opened), ...SETTINGS });
   boss.on("error", (error) => log.warn({ error: reasonOf(error) }, "the job queue met an error and goes on"));
   await boss.start();
-  // `short`: one job of a target may wait, and another one may be under way, whose process may be dead.
-  await boss.createQueue(NAME, {
+  // `short`: one job of a target or a resource may wait, and another one may be under way, whose process may be dead.
+  const options = {
     policy: "short",
     // What comes of a job our rows say, and what is left undone is made a job again.
     retryLimit: 0,
     expireInSeconds: DAY_SECONDS - 1,
     retentionSeconds: 14 * DAY_SECONDS,
     deleteAfterSeconds: 3600,
-  });
+  } as const;
+  await boss.createQueue(NAME, options);
+  await boss.createQueue(RESOURCES, options);
   const workers: string[] = [];
   const wake = () => {
     for (const id of workers) boss.notifyWorker(id);
@@ -52,9 +63,7 @@ export async function openQueue(opened: OpenDatabase): Promise<Queue> {
     enqueue: async (transaction, targets) => {
       // The share of each scan: what comes k-th in its scan is taken before what comes later in any other.
       const jobs = targets.map(({ rank, ...data }) => ({ data, priority: -rank, singletonKey: keyOf(data) }));
-      for (let start = 0; start < jobs.length; start += 1000) {
-        await boss.insert(NAME, jobs.slice(start, start + 1000), { db: within(transaction) });
-      }
+      await insertJobs(boss, NAME, jobs, transaction);
     },
     work: async (at_once, handle) => {
       const options = { localConcurrency: at_once, pollingIntervalSeconds: POLL_SECONDS, batchSize: 1 };
@@ -66,9 +75,26 @@ export async function openQueue(opened: OpenDatabase): Promise<Queue> {
         }),
       );
     },
+    enqueueResources: async (transaction, arns) => {
+      const startAfter = `${FOLD_SECONDS} seconds`;
+      const jobs = arns.map((arn) => ({ data: { arn }, singletonKey: arn, startAfter }));
+      await insertJobs(boss, RESOURCES, jobs, transaction);
+    },
+    workOnResources: async (handle) => {
+      const options = { localConcurrency: 2, pollingIntervalSeconds: POLL_SECONDS, batchSize: RESOURCES_AT_ONCE };
+      await boss.work<{ arn: string }>(RESOURCES, options, async (jobs) => {
+        await Promise.all(jobs.map(({ data }) => handle(data.arn)));
+      });
+    },
     wake,
     stop: (milliseconds) => boss.stop({ graceful: true, timeout: milliseconds, close: true }),
   };
+}
+
+async function insertJobs(boss: PgBoss, name: string, jobs: JobInsert[], transaction: Database): Promise<void> {
+  for (let start = 0; start < jobs.length; start += 1000) {
+    await boss.insert(name, jobs.slice(start, start + 1000), { db: within(transaction) });
+  }
 }
 
 /** What pg-boss is not to do: schedules are ours, and what it would note of itself nobody reads. */

@@ -125,3 +125,40 @@ export const schedule_slots = pgTable(
   },
   (table) => [primaryKey({ columns: [table.schedule_id, table.slot] })],
 );
+
+/** `received`: to be looked at. `ignored`: nothing to do, `reason` says why. `failed`: its resource could not be read; the next scan reads it. */
+export type DeliveryState = "received" | "done" | "ignored" | "failed";
+
+/** Events that came from EventBridge, one row a delivery; kept for two weeks. */
+export const event_deliveries = pgTable(
+  "event_deliveries",
+  {
+    /** Of the event: EventBridge delivers at least once, and under the same id again. */
+    id: text().primaryKey(),
+    account_id: text().notNull(),
+    region: text().notNull(),
+    /** Operation that was called, such as `TagResource`. */
+    event_name: text().notNull(),
+    /** Resource that it was about; null: the event does not name it where it should. */
+    arn: text(),
+    /** ARN of whoever called, as CloudTrail shows it. */
+    principal: text(),
+    /** When it was called, to the second, by the clock of AWS. */
+    event_time: instant().notNull(),
+    received_at: instant().notNull(),
+    state: text().$type<DeliveryState>().notNull(),
+    /** Why it was ignored or failed; or, while it waits, why it has not been done yet. */
+    reason: text(),
+    /** How often a process began with it. */
+    attempts: integer().notNull().default(0),
+    /** When a job for its resource was last made, by the database's clock; null: there is none. */
+    queued_at: instant(),
+    handled_at: instant(),
+  },
+  (table) => [
+    index("event_deliveries_waiting")
+      .on(table.arn)
+      .where(sql`state = 'received'`),
+    index("event_deliveries_by_received_at").on(table.received_at),
+  ],
+);

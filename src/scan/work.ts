@@ -1,9 +1,10 @@
 import type { OpenDatabase } from "../db/client.ts";
 import { openQueue, type Queue } from "./queue.ts";
 import { Reconciler, takeOver } from "./reconciler.ts";
-import { Worker, type WorkerDeps } from "./worker.ts";
+import { EventWorker } from "./event-worker.ts";
+import { setReader, Worker, type WorkerDeps } from "./worker.ts";
 
-/** What a process needs to work on scans. */
+/** What a process needs to work on scans and events. */
 export type WorkDeps = Omit<WorkerDeps, "database" | "queue"> & {
   readonly opened: OpenDatabase;
   /** How many targets at a time; 0: it takes none, and only looks after what others leave behind. */
@@ -28,15 +29,20 @@ export async function startWork(deps: WorkDeps): Promise<Work> {
   if (kind === "pglite") await takeOver(database);
   const queue = await openQueue(opened);
   const worker = new Worker({ ...deps, database, queue });
+  const events = new EventWorker({ ...deps, database, queue, sets: setReader(database) });
   const endScan = (scan_id: string) => worker.endScan(scan_id);
   const reconciler = new Reconciler({ database, queue, longest_ms, now, endScan });
   await reconciler.run();
-  if (at_once > 0) await worker.start(at_once);
+  if (at_once > 0) {
+    await worker.start(at_once);
+    await events.start(kind === "pglite");
+  }
   return {
     queue,
     endScan,
     stop: async () => {
       await reconciler.stop();
+      await events.stop();
       await worker.stop();
     },
   };

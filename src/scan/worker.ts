@@ -143,7 +143,7 @@ export class Worker {
 }
 
 /** Reads stored sets of policies, each compiled once; the last few are remembered. */
-function setReader(database: Database): (id: string) => Promise<PolicySet> {
+export function setReader(database: Database): (id: string) => Promise<PolicySet> {
   const sets = new Map<string, Promise<PolicySet>>();
   const read = async (id: string) => {
     const files = await filesOfSet(database, id);

@@ -157,3 +157,19 @@ test.each([
 ])("the environment %j is refused", async (env, message) => {
   await expect(loadConfig(env, await folder())).rejects.toThrow(message);
 });
+
+test("there is one key for events, two while it is changed, or none; a bad one is refused and not repeated", async () => {
+  const cwd = await folder();
+  const load = async (text: string) => (await loadConfig({ TAGWARDEN_EVENTS_KEY: text }, cwd)).events_keys;
+  const [one, two] = ["0123456789abcdef0123", "fedcba9876543210fedc"];
+  expect((await loadConfig({}, cwd)).events_keys).toEqual([]);
+  expect(await load(" ")).toEqual([]);
+  expect(await load(`${one}`)).toEqual([one]);
+  expect(await load(`${one}, ${two}`)).toEqual([one, two]);
+  for (const bad of ["short-secret", `${one},`, `${one},${two},${one}`, `${one} ${two}`, `${one}ü`]) {
+    const error = await load(bad).catch((cause: unknown) => cause);
+    expect(error).toBeInstanceOf(UsageError);
+    expect((error as Error).message).toMatch(/^TAGWARDEN_EVENTS_KEY has to be one key, or two/);
+    expect((error as Error).message).not.toContain(bad.trim());
+  }
+});

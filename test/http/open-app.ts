@@ -22,6 +22,7 @@ export function openApp(database: Database, changes: Partial<HttpDeps> = {}) {
     },
     cancelScan: (id, by) => cancelScan(database, id, by, NOW),
     ready: async () => ({ ok: true, checks: { database: "ok" } }),
+    events: null,
     sandbox: false,
     now: () => NOW,
     version: "0.0.0",

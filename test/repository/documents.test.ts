@@ -1,5 +1,6 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { RESOURCE_TYPES } from "../../src/inventory/resource-types.ts";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { ConfigFile } from "../../src/config.ts";
@@ -44,6 +45,23 @@ describe("docs/configuration.md", () => {
     // The conventions of terminals are not ours to document.
     const ours = names.filter((name) => !["CI", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM"].includes(name));
     expect(ours.filter((name) => !configuration.includes(`\`${name}\``))).toEqual([]);
+  });
+});
+
+describe("docs/iam.md", () => {
+  test("the policy for events adds to that for scanning what describes the other types, and nothing else", () => {
+    const scan = JSON.parse(readFileSync("docs/iam/scan.json", "utf8")) as {
+      Statement: { Action: string | string[] }[];
+    };
+    const scanned = scan.Statement.flatMap(({ Action }) => Action);
+    const statements = [...readFileSync("docs/iam.md", "utf8").matchAll(/```json\n([\s\S]*?)```/g)]
+      .map((match) => JSON.parse(match[1] ?? "") as { Statement: { Action: string | string[] }[] })
+      .map(({ Statement }) => Statement.flatMap(({ Action }) => Action).toSorted());
+    const described = Object.values(RESOURCE_TYPES).map(
+      ({ describe_operation }) => `personalize:${describe_operation}`,
+    );
+    const added = statements.find((actions) => actions.includes("personalize:DescribeFilter"));
+    expect(added).toEqual(described.filter((action) => !scanned.includes(action)).toSorted());
   });
 });
 

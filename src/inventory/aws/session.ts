@@ -44,6 +44,8 @@ export type Aws = {
    * WrongAccountError, MissingRoleError, or what STS answered to AssumeRole.
    */
   target(target: { readonly account_id: string; readonly region: string }, purpose?: Purpose): Promise<TargetApi>;
+  /** ARN under which our calls in an account appear in its CloudTrail; null: none can be made there. */
+  principal(account_id: string): Promise<string | null>;
   /** AWS Organizations, asked with the caller's own credentials. */
   readonly organizations: OrganizationsApi;
   readonly calls: CallCounts;
@@ -197,6 +199,14 @@ export function openAws(settings: AwsSettings): Aws {
     );
   });
 
+  const principal = async (account_id: string) => {
+    const { role } = settings;
+    const me = await caller();
+    if (account_id === me.account_id) return me.arn;
+    if (!role) return null;
+    return `arn:${me.partition}:sts::${account_id}:assumed-role/${role.name}/${role.session_name}`;
+  };
+
   const organizationsGate = new Gate(ORGANIZATIONS_RATE, IN_FLIGHT, gates);
   const organizations = once(async () => {
     const [{ common }, organizationsSdk, ownRegion] = await Promise.all([
@@ -220,6 +230,7 @@ export function openAws(settings: AwsSettings): Aws {
   return {
     caller,
     region,
+    principal,
     organizations: organizationsApi(organizations),
     target: ({ account_id, region }, purpose = "scan") =>
       targets(`${account_id}/${region}/${purpose}`, account_id, region, purpose),

@@ -1,0 +1,93 @@
+import type { Database } from "../../db/client.ts";
+import { loadSurroundings } from "../../inventory/db/surroundings.ts";
+import type { Resource, Unit } from "../../inventory/resource.ts";
+import { NOT_LOOKED_UP } from "../../inventory/surroundings.ts";
+import { judge } from "../../policy/judge.ts";
+import type { PolicySet } from "../../policy/load.ts";
+import { wantedForJudging } from "../../policy/needs.ts";
+import type { Tags } from "../../tags/tags.ts";
+import { contradictions } from "../mass-close.ts";
+import { type Changes, type Known, type Occasion, reconcile, reconcileGone } from "../reconcile.ts";
+import { newTally } from "../tally.ts";
+import { loadHeld, releaseHeld } from "./held.ts";
+import { loadKnown } from "./known.ts";
+import { writeTally } from "./rollups.ts";
+import { serviceReadTimes } from "./service-readings.ts";
+import { lockPolicySet, lockUnit } from "./units.ts";
+import { writeChanges, writeServiceReadings } from "./write-changes.ts";
+
+/** What the service said of one resource, asked for it alone. `read_at`: when it was asked. */
+export type Sight = {
+  readonly unit: Unit;
+  readonly arn: string;
+  readonly read_at: Date;
+} & (
+  | {
+      readonly outcome: "read";
+      readonly tags: Tags;
+      /** As the service describes it now; null: only its tags were asked for, and the rest is as recorded. */
+      readonly resource: Resource | null;
+    }
+  | { readonly outcome: "gone" }
+);
+
+/** `older`: the service was asked later by someone else, whose answer stands. `retired`: other policies are active now, and nothing was recorded. */
+export type SightRecorded = "recorded" | "older" | "retired";
+
+/**
+ * Records one resource as the service shows it and judges it, as a scan would: its findings open, change and close, and nothing
+ * else does. The unit stays as complete, and as old, as its last scan left it. `actor`: on what occasion.
+ */
+export async function recordSight(
+  database: Database,
+  set: PolicySet,
+  sight: Sight,
+  { actor, now }: { readonly actor: string; readonly now: Date },
+): Promise<SightRecorded> {
+  const { unit, arn, read_at } = sight;
+  return database.transaction(async (transaction) => {
+    if ((await lockPolicySet(transaction, set.id)) === "retired") return "retired";
+    await lockUnit(transaction, unit);
+    const last = (await serviceReadTimes(transaction, [arn])).get(arn);
+    if (last !== undefined && last > read_at && last <= now) return "older";
+    const stored = await loadKnown(transaction, [arn]);
+    const known = stored.get(arn) ?? { resource: null, findings: [] };
+    const occasion: Occasion = { by: "event", at: now, scan_id: null, actor, policy_set_id: set.id };
+    const changes = await changesBy(transaction, set, known, sight, occasion);
+    const tally = newTally();
+    await writeChanges(transaction, stored, [changes], occasion, tally);
+    if (sight.outcome === "read") await writeServiceReadings(transaction, [{ arn, read_at }]);
+    const held = (await loadHeld(transaction, unit)).filter((one) => one.arn === arn);
+    const closed = changes.findings.flatMap(({ event, finding }) => (event === "resolved" ? finding.id : []));
+    await releaseHeld(transaction, [...contradictions(held, sight, changes), ...closed]);
+    await writeTally(transaction, tally, now);
+    return "recorded";
+  });
+}
+
+async function changesBy(
+  transaction: Database,
+  set: PolicySet,
+  known: Known,
+  sight: Sight,
+  occasion: Occasion,
+): Promise<Changes> {
+  if (sight.outcome === "gone") return reconcileGone(known, occasion);
+  const { tags, read_at, arn } = sight;
+  const resource = sight.resource ?? known.resource;
+  if (resource === null) throw new Error(`${arn} was never recorded, so its tags alone are not enough`);
+  const wanted = wantedForJudging(set.needs, resource.type);
+  const around = (await loadSurroundings(transaction, [resource], wanted)).get(arn) ?? NOT_LOOKED_UP;
+  // What the index shows the next scan sees; until then what it showed before stands.
+  const in_index = known.resource?.gone_at === null && known.resource.in_index;
+  const rest = { resource, in_index, confirmed: true };
+  try {
+    const judgement = judge(set, { resource, tags, now: occasion.at, around });
+    const reading = { tags, source: "service", read_at } as const;
+    return reconcile(known, { ...rest, reading, error: null, judgement }, occasion);
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    const error = { name: "JudgeError", message, operation: "judge" };
+    return reconcile(known, { ...rest, reading: null, error, judgement: null }, occasion);
+  }
+}
