@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { changeEvent, changesTagsOnly, type Delivery, EVENT_NAMES } from "../../src/inventory/change-event.ts";
 import { RESOURCE_TYPE_NAMES, RESOURCE_TYPES } from "../../src/inventory/resource-types.ts";
@@ -84,7 +84,7 @@ describe("an event", () => {
     );
     fc.assert(
       fc.property(detail, (more) => {
-        const delivery: Delivery = deliveryOf("TagResource", ARN, { detail: more as Record<string, unknown> });
+        const delivery: Delivery = deliveryOf("TagResource", ARN, { detail: more });
         const event = changeEvent(delivery);
         expect(typeof event === "string" || event.unit !== null || event.reason !== "").toBe(true);
       }),
