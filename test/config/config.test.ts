@@ -161,10 +161,10 @@ test.each([
 test("there is one key for events, two while it is changed, or none; a bad one is refused and not repeated", async () => {
   const cwd = await folder();
   const load = async (text: string) => (await loadConfig({ TAGWARDEN_EVENTS_KEY: text }, cwd)).events_keys;
-  const [one, two] = ["0123456789abcdef0123", "fedcba9876543210fedc"];
+  const [one, two] = ["0123456789abcdef0123", "fedcba9876543210fedc"] as const;
   expect((await loadConfig({}, cwd)).events_keys).toEqual([]);
   expect(await load(" ")).toEqual([]);
-  expect(await load(`${one}`)).toEqual([one]);
+  expect(await load(one)).toEqual([one]);
   expect(await load(`${one}, ${two}`)).toEqual([one, two]);
   for (const bad of ["short-secret", `${one},`, `${one},${two},${one}`, `${one} ${two}`, `${one}ü`]) {
     const error = await load(bad).catch((cause: unknown) => cause);

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { OpenDatabase } from "../../src/db/client.ts";
 import type { EventsDeps } from "../../src/http/deps.ts";
@@ -140,7 +140,7 @@ describeOnBoth("events that are received on %s", (kind) => {
     await opened.close();
   });
 
-  const post = (body: unknown) => app.request("/api/v1/events", request({ body: JSON.stringify(body) }));
+  const post = async (body: unknown) => app.request("/api/v1/events", request({ body: JSON.stringify(body) }));
 
   test("are kept once, whoever delivers them how often, and have one job for their resource", async () => {
     await opened.database.execute("delete from pgboss.job");
@@ -158,8 +158,7 @@ describeOnBoth("events that are received on %s", (kind) => {
       event_time: new Date(TAGGED.time),
     });
     const jobs = await opened.database.execute("select data from pgboss.job where name = 'event-resource'");
-    const list = Array.isArray(jobs) ? jobs : (jobs as unknown as { rows: unknown[] }).rows;
-    expect(list).toEqual([{ data: { arn: ARN } }]);
+    expect(JSON.stringify(jobs)).toContain(JSON.stringify([{ data: { arn: ARN } }]));
   });
 
   test("may hold anything, and are never an error of ours", async () => {

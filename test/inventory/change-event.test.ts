@@ -84,7 +84,7 @@ describe("an event", () => {
     );
     fc.assert(
       fc.property(detail, (more) => {
-        const delivery: Delivery = deliveryOf("TagResource", ARN, { detail: more as Record<string, unknown> });
+        const delivery: Delivery = deliveryOf("TagResource", ARN, { detail: more });
         const event = changeEvent(delivery);
         expect(typeof event === "string" || event.unit !== null || event.reason !== "").toBe(true);
       }),

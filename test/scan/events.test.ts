@@ -5,11 +5,11 @@ import { finding_events, findings } from "../../src/findings/schema.ts";
 import { type HttpServer, serveApp } from "../../src/http/server.ts";
 import { readUnit } from "../../src/inventory/aws/read-unit.ts";
 import type { Aws } from "../../src/inventory/aws/session.ts";
-import { parseArn } from "../../src/inventory/parse-arn.ts";
 import type { Observation } from "../../src/inventory/resource.ts";
 import type { ResourceType } from "../../src/inventory/resource-types.ts";
 import { resources, units } from "../../src/inventory/schema.ts";
 import { storedReadings } from "../../src/inventory/store.ts";
+import { log } from "../../src/log.ts";
 import { compilePolicies } from "../../src/policy/load.ts";
 import { autoRemediate } from "../../src/remediation/aws/auto.ts";
 import { type Sandbox, startSandbox } from "../../src/sandbox/server.ts";
@@ -36,6 +36,7 @@ describeOnBoth("events on %s", (kind) => {
   let server: HttpServer;
   const closing: (() => Promise<void> | void)[] = [];
   beforeAll(async () => {
+    log.level = "silent";
     opened = await openTestDatabase(kind);
   });
   beforeEach(async () => {
@@ -108,7 +109,13 @@ describeOnBoth("events on %s", (kind) => {
     const found = await opened.database.select().from(findings).orderBy(findings.id);
     const story = await opened.database.select().from(finding_events).orderBy(finding_events.id);
     return {
-      resources: rows.map(({ in_index: _, digest: __, recorded_at: ___, recorded_scan_id: ____, ...row }) => row),
+      resources: rows.map((row) => ({
+        ...row,
+        in_index: null,
+        digest: null,
+        recorded_at: null,
+        recorded_scan_id: null,
+      })),
       found,
       story,
     };
@@ -260,6 +267,23 @@ describeOnBoth("events on %s", (kind) => {
     sandbox.setTags(arn, { Environment: "prod" });
     await post(deliveryOf("TagResource", arn));
     await expect.poll(() => open(arn), { timeout: 30_000 }).toEqual([]);
+  });
+
+  test("a new resource is judged by what stands above it, which only its description names", async () => {
+    const set = compilePolicies([
+      {
+        path: "agree.yaml",
+        text: "version: 1\nid: agree\nrules:\n  - {id: team, key: Team, agrees_with: parent}\n",
+      },
+    ]);
+    for (const { arn } of sandbox.resources({ type: "dataset-group" })) sandbox.setTags(arn, { Team: "shop" });
+    await scanAll(opened.database, sandbox, { set });
+    await serve();
+    const arn = sandbox.createResource(target(), "event-tracker", "clicks", { Team: "video" });
+    await post(deliveryOf("CreateEventTracker", arn));
+    await untilHandled();
+    expect(await rowOf(arn)).toMatchObject({ standing: "judged", unknown_reason: null });
+    expect(await open(arn)).toEqual(["team"]);
   });
 
   test("what no scan covers, and what cannot be understood, is kept as ignored with the reason", async () => {

@@ -7,6 +7,7 @@ import type { PolicySet } from "../../policy/load.ts";
 import { wantedForJudging } from "../../policy/needs.ts";
 import type { Tags } from "../../tags/tags.ts";
 import { contradictions } from "../mass-close.ts";
+import { isOvertaken, type Recorded } from "../overtaken.ts";
 import { type Changes, type Known, type Occasion, reconcile, reconcileGone } from "../reconcile.ts";
 import { newTally } from "../tally.ts";
 import { loadHeld, releaseHeld } from "./held.ts";
@@ -48,10 +49,10 @@ export async function recordSight(
   return database.transaction(async (transaction) => {
     if ((await lockPolicySet(transaction, set.id)) === "retired") return "retired";
     await lockUnit(transaction, unit);
-    const last = (await serviceReadTimes(transaction, [arn])).get(arn);
-    if (last !== undefined && last > read_at && last <= now) return "older";
     const stored = await loadKnown(transaction, [arn]);
     const known = stored.get(arn) ?? { resource: null, findings: [] };
+    const service_read_at = (await serviceReadTimes(transaction, [arn])).get(arn) ?? null;
+    if (isOlder(sight, { resource: known.resource, service_read_at }, now)) return "older";
     const occasion: Occasion = { by: "event", at: now, scan_id: null, actor, policy_set_id: set.id };
     const changes = await changesBy(transaction, set, known, sight, occasion);
     const tally = newTally();
@@ -63,6 +64,19 @@ export async function recordSight(
     await writeTally(transaction, tally, now);
     return "recorded";
   });
+}
+
+/** Whether the service has said something else since: two processes may look at the same resource at the same time. */
+function isOlder(sight: Sight, recorded: Recorded, now: Date): boolean {
+  const { read_at } = sight;
+  const resource = sight.outcome === "read" ? (sight.resource ?? recorded.resource) : null;
+  if (sight.outcome === "gone" || resource === null) {
+    const last = recorded.service_read_at;
+    return last !== null && last > read_at && last <= now;
+  }
+  const reading = { tags: sight.tags, source: "service", read_at } as const;
+  const observation = { resource, in_index: false, outcome: "read", reading, confirmed: true } as const;
+  return isOvertaken(observation, recorded, read_at, now);
 }
 
 async function changesBy(
