@@ -17,6 +17,9 @@ export type ComplianceStatus = "compliant" | "noncompliant" | "exempt" | "unknow
 /** `exempt`: open, and an exemption is in force at the instant of the query. */
 export type EffectiveStatus = "open" | "exempt" | "resolved";
 
+/** `queued`: nobody works on it. `cancelled`: the scan was stopped before it had ended. */
+export type TargetState = "queued" | "running" | "ended" | "cancelled";
+
 export const v1_findings = reporting
   .view("v1_findings", {
     id: text().notNull(),
@@ -170,6 +173,23 @@ export const v1_scans = reporting
     resolved: integer().notNull(),
     unchanged: integer().notNull(),
     held: integer().notNull(),
+    calls_per_second: doublePrecision(),
+  })
+  .existing();
+
+export const v1_scan_targets = reporting
+  .view("v1_scan_targets", {
+    scan_id: uuid().notNull(),
+    account_id: text().notNull(),
+    region: text().notNull(),
+    state: text().$type<TargetState>().notNull(),
+    attempts: integer().notNull(),
+    lease_owner: text(),
+    lease_expires_at: instant(),
+    started_at: instant(),
+    finished_at: instant(),
+    api_calls: jsonb().$type<Record<string, number>>().notNull(),
+    warnings: jsonb().$type<string[]>().notNull(),
   })
   .existing();
 
