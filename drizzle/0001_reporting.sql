@@ -338,15 +338,13 @@ SELECT s.id, s.state, s.trigger, s.requested_by, s.schedule_id, s.slot, s.confir
   extract(epoch FROM s.finished_at - s.started_at)::double precision AS duration_seconds,
   s.stop_requested_at, s.stop_reason, s.stopped_by,
   s.targets, t.targets_ended, s.types, s.warnings,
-  CASE WHEN s.finished_at IS NULL THEN coalesce((
-    SELECT jsonb_object_agg(c.name, c.calls) FROM (
-      SELECT c.key AS name, sum(c.value::bigint) AS calls FROM scan_targets st CROSS JOIN jsonb_each_text(st.api_calls) AS c WHERE st.scan_id = s.id GROUP BY c.key
-    ) AS c), '{}') ELSE s.api_calls END AS api_calls,
+  c.api_calls,
   s.error,
   CASE WHEN s.state = 'running' AND t.done > 0 THEN extract(epoch FROM now() - s.started_at)::double precision * (1 - t.done) / t.done END AS seconds_left,
   u.units, u.units_ended, u.units_complete, u.resources, u.unread, u.opened, u.reopened, u.changed, u.resolved, u.unchanged, u.held,
   (SELECT p.version FROM policy_sets p WHERE p.id = s.policy_set_id) AS policy_version,
-  u.readings_index, u.readings_service, u.readings_stored, u.readings_sampled, u.readings_mismatched
+  u.readings_index, u.readings_service, u.readings_stored, u.readings_sampled, u.readings_mismatched,
+  (c.api_calls ->> 'total')::double precision / nullif(extract(epoch FROM coalesce(s.finished_at, now()) - s.started_at)::double precision, 0) AS calls_per_second
 FROM scans s
 CROSS JOIN LATERAL (
   SELECT count(*) FILTER (WHERE st.state = 'ended')::integer AS targets_ended,
@@ -366,7 +364,18 @@ CROSS JOIN LATERAL (
     coalesce(sum(su.readings_stored), 0)::integer AS readings_stored, coalesce(sum(su.readings_sampled), 0)::integer AS readings_sampled,
     coalesce(sum(su.readings_mismatched), 0)::integer AS readings_mismatched
   FROM scan_units su WHERE su.scan_id = s.id
-) AS u;
+) AS u
+CROSS JOIN LATERAL (
+  SELECT CASE WHEN s.finished_at IS NULL THEN coalesce((
+    SELECT jsonb_object_agg(c.name, c.calls) FROM (
+      SELECT c.key AS name, sum(c.value::bigint) AS calls FROM scan_targets st CROSS JOIN jsonb_each_text(st.api_calls) AS c WHERE st.scan_id = s.id GROUP BY c.key
+    ) AS c), '{}') ELSE s.api_calls END AS api_calls
+) AS c;
+--> statement-breakpoint
+
+CREATE VIEW reporting.v1_scan_targets AS
+SELECT scan_id, account_id, region, state, attempts, lease_owner, lease_expires_at, started_at, finished_at, api_calls, warnings
+FROM scan_targets;
 --> statement-breakpoint
 
 -- A rate of few checks says little: the two counts stand beside it.
@@ -571,6 +580,7 @@ DO $$ BEGIN
   COMMENT ON COLUMN reporting.v1_scans.units_complete IS 'Units read completely';
   COMMENT ON COLUMN reporting.v1_scans.duration_seconds IS 'From start to end';
   COMMENT ON COLUMN reporting.v1_scans.api_calls IS 'total, throttled and a count for each operation';
+  COMMENT ON COLUMN reporting.v1_scans.calls_per_second IS 'Calls of AWS, each attempt, in the mean since its start';
   COMMENT ON COLUMN reporting.v1_scans.unread IS 'Resources whose tags could not be read';
   COMMENT ON COLUMN reporting.v1_scans.held IS 'Closures that wait for confirmation';
   COMMENT ON COLUMN reporting.v1_scans.readings_index IS 'Readings of tags for which the index was believed';
@@ -587,6 +597,12 @@ DO $$ BEGIN
   COMMENT ON COLUMN reporting.v1_index_coverage.returned IS 'Resources that the index returned, in the scan that taught it';
   COMMENT ON COLUMN reporting.v1_index_coverage.missing IS 'Resources that it should have returned and did not';
   COMMENT ON COLUMN reporting.v1_index_coverage.learned_at IS 'When the index was last asked and this was the result';
+  COMMENT ON VIEW reporting.v1_scan_targets IS 'Accounts and regions of a scan, each with who works on it.';
+  COMMENT ON COLUMN reporting.v1_scan_targets.state IS 'queued, running, ended or cancelled';
+  COMMENT ON COLUMN reporting.v1_scan_targets.attempts IS 'How often a process took it and neither ended it nor gave it back';
+  COMMENT ON COLUMN reporting.v1_scan_targets.lease_owner IS 'Who works on it: host, process and a random part; null: nobody';
+  COMMENT ON COLUMN reporting.v1_scan_targets.lease_expires_at IS 'After it another process may take it, unless whoever has it gives a sign of life';
+  COMMENT ON COLUMN reporting.v1_scan_targets.api_calls IS 'total, throttled and a count for each operation, of all attempts';
   COMMENT ON VIEW reporting.v1_exemptions IS 'Decisions to accept violations for a time, those that are over included.';
   COMMENT ON COLUMN reporting.v1_exemptions.id IS 'As written in its file, else a UUIDv7';
   COMMENT ON COLUMN reporting.v1_exemptions.source IS 'file, api or cli: where it was decided, and where it can be changed';

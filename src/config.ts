@@ -175,6 +175,8 @@ export type Config = ConfigFile & {
   readonly policies: string;
   readonly host: string;
   readonly port: number;
+  /** Port of the metrics; null: they are off. */
+  readonly metrics_port: number | null;
   /** Endpoint that the AWS SDK would use for Personalize, when the environment overrides it. */
   readonly endpoint: string | null;
   readonly log_level: string;
@@ -203,7 +205,8 @@ export async function loadConfig(env: Environment, cwd: string): Promise<Config>
     data_dir_given: Boolean(env["TAGWARDEN_DATA_DIR"]),
     policies: env["TAGWARDEN_POLICIES"] || "policies",
     host: env["HOST"] || "127.0.0.1",
-    port: port(env["PORT"]),
+    port: port("PORT", env["PORT"] || "8080"),
+    metrics_port: env["METRICS_PORT"] ? port("METRICS_PORT", env["METRICS_PORT"]) : null,
     endpoint: env["AWS_ENDPOINT_URL_PERSONALIZE"] || env["AWS_ENDPOINT_URL"] || null,
     log_level: logLevel(env["LOG_LEVEL"]),
     locate: (field) => (text === null ? null : `${name}:${lineOf(text, field)}`),
@@ -262,10 +265,12 @@ function offsetOf(document: Document, path: readonly PropertyKey[], key: string 
   return 0;
 }
 
-function port(text: string | undefined): number {
-  const number = Number(text || "8080");
+function port(name: string, text: string): number {
+  const number = Number(text);
   if (!Number.isInteger(number) || number < 0 || number > 65535) {
-    throw new UsageError(`PORT is ${JSON.stringify(text)}: it has to be a number from 0 to 65535 (0: any free port).`);
+    throw new UsageError(
+      `${name} is ${JSON.stringify(text)}: it has to be a number from 0 to 65535 (0: any free port).`,
+    );
   }
   return number;
 }

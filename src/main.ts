@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { CannotBeginError, type Config } from "./config.ts";
@@ -22,7 +21,8 @@ import type { TickDeps } from "./scan/schedules/tick.ts";
 import { hasScanned, type ScanRequest } from "./scan/store.ts";
 import { chooseTargets, chooseTypes, type Narrowing } from "./scan/targets.ts";
 import { startWork } from "./scan/work.ts";
-import { workDeps } from "./worker.ts";
+import { metricsFor, workDeps } from "./worker.ts";
+import { version } from "./version.ts";
 
 /** How a service is started. */
 export type ServiceOptions = {
@@ -41,7 +41,13 @@ export type ServiceOptions = {
 };
 
 /** A running service. */
-export type Service = { readonly url: string; readonly sandbox_url: string | null; stop(): Promise<void> };
+export type Service = {
+  readonly url: string;
+  /** Where the metrics are; null: they are off. */
+  readonly metrics_url: string | null;
+  readonly sandbox_url: string | null;
+  stop(): Promise<void>;
+};
 
 /** Starts everything in order; what was started is stopped again, in the reverse order, when a later step fails. */
 export async function startService(options: ServiceOptions): Promise<Service> {
@@ -60,7 +66,11 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     stops.push(opened.close);
     await ensureInstallation(database, options.sandbox === "none" ? "aws" : "sandbox", now());
 
-    const aws = openAws(sandbox ? sandboxSettings(config, sandbox) : awsSettings(config));
+    const metrics = await metricsFor(config);
+    const aws = openAws({
+      ...(sandbox ? sandboxSettings(config, sandbox) : awsSettings(config)),
+      ...(metrics && { onCall: metrics.onCall }),
+    });
     stops.push(() => aws.close());
     const { arn } = await aws.caller();
 
@@ -94,10 +104,18 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       now,
       version: version(),
       policies: () => policies.status(),
+      onAnswer: metrics?.onAnswer,
       account_names: new Map(sandbox?.organization.accounts.map(({ id, name }) => [id, name])),
     });
     const server = await serveApp(app, { host: config.host, port: config.port });
     stops.push(() => server.close());
+    const metered = await metrics?.listen({
+      database,
+      reachable: () => isReachable(database),
+      leasesHeld: work.leasesHeld,
+      service: { policyProblem: () => policies.status().problem !== null },
+    });
+    if (metered) stops.push(() => metered.close());
 
     for (const change of await followConfig(database, config.schedules, checkScope)) {
       log.info(change, "schedules follow the file");
@@ -114,7 +132,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       say("Scanning. Findings appear as units complete.");
       await runner.request(await request({}, "start", "start of the service"));
     }
-    return { url: server.url, sandbox_url: sandbox?.url ?? null, stop };
+    return { url: server.url, metrics_url: metered?.url ?? null, sandbox_url: sandbox?.url ?? null, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -177,8 +195,4 @@ function scopeChecker(request: Awaited<ReturnType<typeof requestsFor>>): (narrow
       log.warn({ error: error.message }, "what a schedule covers could not be looked up");
     }
   };
-}
-
-function version(): string {
-  return (JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string }).version;
 }

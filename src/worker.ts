@@ -5,8 +5,9 @@ import { renewStatistics } from "./db/statistics.ts";
 import { type Aws, openAws } from "./inventory/aws/session.ts";
 import { autoRemediate } from "./remediation/aws/auto.ts";
 import { awsSettings } from "./scan/aws-settings.ts";
-import { ensureInstallation } from "./scan/installation.ts";
+import { ensureInstallation, isReachable } from "./scan/installation.ts";
 import { startWork, type WorkDeps } from "./scan/work.ts";
+import { version } from "./version.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -17,10 +18,11 @@ export async function startWorker(options: {
   readonly folder: string;
   readonly workers?: number | undefined;
   readonly now: () => Date;
-}): Promise<{ stop(): Promise<void> }> {
+}): Promise<{ readonly metrics_url: string | null; stop(): Promise<void> }> {
   const { config, now, folder } = options;
   const opened = await openDatabase({ url: config.database_url, folder, command: "tagwarden worker" }, now());
-  const aws = openAws(awsSettings(config));
+  const metrics = await metricsFor(config);
+  const aws = openAws({ ...awsSettings(config), ...(metrics && { onCall: metrics.onCall }) });
   const close = async () => {
     aws.close();
     await opened.close();
@@ -29,8 +31,21 @@ export async function startWorker(options: {
     await ensureInstallation(opened.database, options.sandbox ? "sandbox" : "aws", now());
     await aws.caller();
     const work = await startWork(workDeps({ config, opened, aws, now, at_once: options.workers }));
+    const metered = await metrics
+      ?.listen({
+        database: opened.database,
+        reachable: () => isReachable(opened.database),
+        leasesHeld: work.leasesHeld,
+        service: null,
+      })
+      .catch(async (error: unknown) => {
+        await work.stop();
+        throw error;
+      });
     return {
+      metrics_url: metered?.url ?? null,
       stop: async () => {
+        await metered?.close();
         await work.stop();
         await close();
       },
@@ -39,6 +54,13 @@ export async function startWorker(options: {
     await close();
     throw error;
   }
+}
+
+/** The metrics of this process; null: they are off. Nothing of them is loaded then. */
+export async function metricsFor({ host, metrics_port }: Config) {
+  if (metrics_port === null) return null;
+  const { openMetrics } = await import("./http/metrics/open.ts");
+  return openMetrics(version(), { host, port: metrics_port });
 }
 
 /** What a process needs to work on scans, as the configuration says. */

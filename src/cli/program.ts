@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { version } from "../version.ts";
 import { EXIT, exitCodeOf, messageOf } from "./exit.ts";
 
 type Row = { readonly summary: string; readonly load: () => Promise<Command> };
@@ -131,9 +131,4 @@ function inheritExit(command: Command, parent = "tagwarden"): Command {
   command.exitOverride().showSuggestionAfterError().showHelpAfterError(`What can be given: ${words} --help`);
   for (const child of command.commands) inheritExit(child, words);
   return command;
-}
-
-function version(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
 }

@@ -22,7 +22,7 @@ Examples:
   DATABASE_URL=postgres://tagwarden@localhost/tagwarden tagwarden serve
   DATABASE_URL=postgres://tagwarden@localhost/tagwarden tagwarden serve --workers 0
 
-Environment: PORT (8080), HOST (127.0.0.1), DATABASE_URL, TAGWARDEN_DATA_DIR, TAGWARDEN_CONFIG, TAGWARDEN_POLICIES.`,
+Environment: PORT (8080), METRICS_PORT (off), HOST (127.0.0.1), DATABASE_URL, TAGWARDEN_DATA_DIR, TAGWARDEN_CONFIG, TAGWARDEN_POLICIES.`,
     )
     .action(async ({ sandbox = false, workers }: { sandbox?: boolean; workers?: number }) => {
       const config = await loadConfig(process.env, process.cwd());
@@ -57,6 +57,7 @@ Environment: PORT (8080), HOST (127.0.0.1), DATABASE_URL, TAGWARDEN_DATA_DIR, TA
           cause: error,
         });
       });
+      if (service.metrics_url !== null) say(`Metrics: ${service.metrics_url}/metrics`);
       say(`Dashboard: ${service.url}   (Ctrl-C stops)`);
       if (!signal.aborted) await new Promise((done) => signal.addEventListener("abort", done, { once: true }));
       say("Stopping.");

@@ -21,7 +21,7 @@ Examples:
 
 It needs a PostgreSQL server, the configuration of the service, and credentials that may assume the same roles. Policies come
 from the database. Stopped by Ctrl-C or SIGTERM it gives back what it works on, which another worker then takes; killed, within
-half a minute.`,
+half a minute. METRICS_PORT makes it answer /metrics, /livez and /readyz there, on HOST (127.0.0.1).`,
     )
     .action(async ({ workers }: { workers?: number }) => {
       const config = await loadConfig(process.env, process.cwd());
@@ -37,6 +37,7 @@ half a minute.`,
       const { startWorker } = await import("../worker.ts");
       const folder = dataFolder(config, sandbox);
       const worker = await startWorker({ config, sandbox, folder, workers, now: () => new Date() });
+      if (worker.metrics_url !== null) process.stderr.write(`Metrics: ${worker.metrics_url}/metrics\n`);
       process.stderr.write("Working on scans.   (Ctrl-C stops)\n");
       if (!signal.aborted) await new Promise((done) => signal.addEventListener("abort", done, { once: true }));
       process.stderr.write("Stopping.\n");

@@ -3,6 +3,7 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import { log } from "../log.ts";
 import { dashboard, errorPage } from "./dashboard/pages.tsx";
 import type { HttpDeps } from "./deps.ts";
+import { reportAnswers } from "./report-answers.ts";
 import { crossSiteCheck, type HttpEnv, hostCheck, jsonOnly, limitBody, requestId, securityHeaders } from "./guard.ts";
 import { openApiDocument } from "./openapi.ts";
 import { ProblemError, problemOf, problemResponse } from "./problem.ts";
@@ -21,6 +22,7 @@ import { trendRoutes } from "./routes/trend.ts";
 /** The API under /api/v1, health and the API's description beside it, and the dashboard on all other paths. */
 export function createApp(deps: HttpDeps) {
   const app = apiRouter();
+  if (deps.onAnswer !== undefined) app.use(reportAnswers(deps.onAnswer));
   app.use(requestId, securityHeaders, hostCheck, crossSiteCheck, limitBody);
   app.use("/api/*", jsonOnly, async (c, next) => {
     await next();

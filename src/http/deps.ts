@@ -20,6 +20,14 @@ export type EventsDeps = {
   ) => Promise<{ readonly accepted: boolean; readonly deduplicated: boolean; readonly reason: string | null }>;
 };
 
+/** A request that was answered. `route` is the pattern of its path, `other` where there is none. */
+export type AnsweredRequest = {
+  readonly method: string;
+  readonly route: string;
+  readonly status: number;
+  readonly seconds: number;
+};
+
 /** What the HTTP server works with. */
 export type HttpDeps = {
   readonly database: Database;
@@ -42,6 +50,8 @@ export type HttpDeps = {
   readonly version: string;
   /** The set in use, and why a newer state of the folder is not used. */
   readonly policies: () => { readonly set_id: string | null; readonly problem: string | null };
+  /** Hears of every request as it is answered. */
+  readonly onAnswer?: ((request: AnsweredRequest) => void) | undefined;
   /** Names of accounts, where they are known. */
   readonly account_names?: ReadonlyMap<string, string>;
 };

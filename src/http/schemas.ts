@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { RESOURCE_TYPE_NAMES } from "../inventory/resource-types.ts";
 import { FINDING_KINDS, SEVERITIES } from "../policy/verdict.ts";
+import { TARGET_STATES, UNIT_STATES } from "../reports/db/scan-lists.ts";
 
 /** Shapes of the API's answers: columns of the views of schema `reporting`, explicitly, so that a new column is not published by itself. */
 
@@ -125,6 +126,10 @@ const readingsShape = {
   readings_sampled: whole().openapi({ description: "Answers of the index that were checked with the service" }),
   readings_mismatched: whole().openapi({ description: "Of these, those that were wrong" }),
 };
+const apiCalls = () =>
+  z
+    .record(z.string(), z.number())
+    .openapi({ description: "total, throttled, and a count for each operation; each attempt counts" });
 
 export const Scan = z
   .strictObject({
@@ -151,9 +156,8 @@ export const Scan = z
       .openapi({ description: "Of a running scan, estimated; null before a target has ended" }),
     types: z.array(type()),
     warnings: z.array(z.string()),
-    api_calls: z
-      .record(z.string(), z.number())
-      .openapi({ description: "total, throttled, and a count for each operation" }),
+    api_calls: apiCalls(),
+    calls_per_second: z.number().nullable().openapi({ description: "In the mean since its start" }),
     error: z.string().nullable(),
     units: whole(),
     units_ended: whole(),
@@ -175,18 +179,7 @@ export const ScanUnit = z
     account_id: accountId(),
     region: z.string(),
     type: type(),
-    state: z.enum([
-      "pending",
-      "running",
-      "complete",
-      "partial",
-      "denied",
-      "failed",
-      "held",
-      "rejected",
-      "superseded",
-      "cancelled",
-    ]),
+    state: z.enum(UNIT_STATES),
     listed: z.boolean(),
     resources: whole(),
     pages: whole(),
@@ -203,6 +196,23 @@ export const ScanUnit = z
     finished_at: instant().nullable(),
   })
   .openapi("ScanUnit");
+
+export const ScanTarget = z
+  .strictObject({
+    account_id: accountId(),
+    region: z.string(),
+    state: z.enum(TARGET_STATES),
+    attempts: whole().openapi({ description: "How often a process took it and neither ended it nor gave it back" }),
+    lease_owner: z.string().nullable().openapi({ description: "Who works on it: host, process and a random part" }),
+    lease_expires_at: instant()
+      .nullable()
+      .openapi({ description: "After it another process may take it, unless whoever has it gives a sign of life" }),
+    started_at: instant().nullable(),
+    finished_at: instant().nullable(),
+    api_calls: apiCalls(),
+    warnings: z.array(z.string()),
+  })
+  .openapi("ScanTarget");
 
 const complianceShape = {
   compliant: whole(),

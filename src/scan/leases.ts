@@ -104,6 +104,11 @@ export class Leases {
     return this.#held.size === 0;
   }
 
+  /** How many are held. */
+  get held(): number {
+    return this.#held.size;
+  }
+
   /** Ends the heartbeat. What is still held runs out. */
   close(): void {
     clearInterval(this.#timer);

@@ -16,6 +16,8 @@ export type WorkDeps = Omit<WorkerDeps, "database" | "queue"> & {
 /** The part of a process that works on scans: queue, worker, and the one who looks after what is left behind. */
 export type Work = {
   readonly queue: Queue;
+  /** On how many targets this process works. */
+  leasesHeld(): number;
   /** Ends a scan if it is over, with all that comes after it. */
   endScan(scan_id: string): Promise<void>;
   /** Gives back what is under way and ends. */
@@ -39,6 +41,7 @@ export async function startWork(deps: WorkDeps): Promise<Work> {
   }
   return {
     queue,
+    leasesHeld: () => worker.leases_held,
     endScan,
     stop: async () => {
       await reconciler.stop();

@@ -60,6 +60,11 @@ export class Worker {
     this.#leases.close();
   }
 
+  /** On how many targets it works. */
+  get leases_held(): number {
+    return this.#leases.held;
+  }
+
   /** Ends a scan if it is over, with all that comes after it. */
   async endScan(scan_id: string): Promise<void> {
     const { database, now, afterScan } = this.#deps;

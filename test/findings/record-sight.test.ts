@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Database, OpenDatabase } from "../../src/db/client.ts";
 import { activateSet } from "../../src/findings/activate.ts";
+import { confirmHeld } from "../../src/findings/db/decide-held.ts";
 import { recordSight, type Sight } from "../../src/findings/db/record-sight.ts";
 import { isOvertaken, type Recorded } from "../../src/findings/overtaken.ts";
 import { held_closures } from "../../src/findings/schema.ts";
-import { confirmHeld } from "../../src/findings/store.ts";
 import { resources, units } from "../../src/inventory/schema.ts";
 import { describeOnBoth, emptyTables, openTestDatabase } from "../support/database.ts";
 import {
@@ -125,7 +125,7 @@ describeOnBoth("one resource, asked for alone, on %s", (kind) => {
     expect(held).toMatchObject({ state: "held", held: 100 });
     await see({ tags: { Env: "dev" } }, after(2));
     expect(await database.select().from(held_closures)).toHaveLength(99);
-    await confirmHeld(database, held.scan_id, "me", after(3));
+    await confirmHeld(database, held.scan_id, { actor: "me", at: after(3) });
     expect((await findingsByName(database))["web/owner"]).toMatchObject({ state: "open" });
   });
 });

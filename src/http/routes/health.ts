@@ -2,13 +2,19 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { HttpDeps } from "../deps.ts";
 import { apiRouter } from "../router.ts";
 
-const Health = z
+/** What the answers about health rest on. */
+export type Health = Pick<HttpDeps, "ready">;
+
+const HealthBody = z
   .strictObject({ status: z.enum(["pass", "fail"]), checks: z.record(z.string(), z.string()).optional() })
   .openapi("Health");
-const health = (description: string) => ({ description, content: { "application/health+json": { schema: Health } } });
+const health = (description: string) => ({
+  description,
+  content: { "application/health+json": { schema: HealthBody } },
+});
 
 /** Whether the process lives, and whether it can serve: the second looks at the database, the first never does. */
-export function healthRoutes({ ready }: HttpDeps) {
+export function healthRoutes({ ready }: Health) {
   return apiRouter()
     .openapi(
       createRoute({

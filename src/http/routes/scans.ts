@@ -1,12 +1,13 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { RESOURCE_TYPE_NAMES } from "../../inventory/resource-types.ts";
-import { scan, scansPage, unitsOf } from "../../reports/store.ts";
+import { scanExists, scanTargetsPage, scanUnitsPage, TARGET_STATES, UNIT_STATES } from "../../reports/db/scan-lists.ts";
+import { scan, scansPage } from "../../reports/store.ts";
 import type { HttpDeps } from "../deps.ts";
 import { IdempotentAnswers } from "../idempotency.ts";
 import { appliedFilters, exactly, listOf, pageParameters, publish } from "../params.ts";
 import { ProblemError } from "../problem.ts";
 import { apiRouter } from "../router.ts";
-import { changeProblems, commonProblems, notFound, pageOf, Scan, ScanUnit } from "../schemas.ts";
+import { changeProblems, commonProblems, notFound, pageOf, Scan, ScanTarget, ScanUnit } from "../schemas.ts";
 
 const SCAN_STATES = ["queued", "running", "succeeded", "partial", "failed", "cancelled"] as const;
 const Id = z.object({ id: z.uuid("is not the id of a scan").openapi({ param: { name: "id", in: "path" } }) });
@@ -40,6 +41,14 @@ const Accepted = z
 
 /** Scans: to look at, and to ask for. */
 export function scanRoutes({ database, requestScan, cancelScan, now }: HttpDeps) {
+  const mustExist = async (id: string) => {
+    const found = await scan(database, id);
+    if (found === null) throw new ProblemError("not-found", "There is no scan with this id.");
+    return found;
+  };
+  const listable = async (id: string) => {
+    if (!(await scanExists(database, id))) throw new ProblemError("not-found", "There is no scan with this id.");
+  };
   const answers = new IdempotentAnswers<{ scan_id: string; deduplicated: boolean }>(now);
   return apiRouter()
     .openapi(
@@ -112,9 +121,7 @@ export function scanRoutes({ database, requestScan, cancelScan, now }: HttpDeps)
         },
       }),
       async (c) => {
-        const found = await scan(database, c.req.valid("param").id);
-        if (found === null) throw new ProblemError("not-found", "There is no scan with this id.");
-        return c.json(publish(Scan, found), 200);
+        return c.json(publish(Scan, await mustExist(c.req.valid("param").id)), 200);
       },
     )
     .openapi(
@@ -137,8 +144,7 @@ export function scanRoutes({ database, requestScan, cancelScan, now }: HttpDeps)
       }),
       async (c) => {
         const { id } = c.req.valid("param");
-        const found = await scan(database, id);
-        if (found === null) throw new ProblemError("not-found", "There is no scan with this id.");
+        const found = await mustExist(id);
         if (!(await cancelScan(id, "api")))
           throw new ProblemError("conflict", `The scan has ended as ${found.state}: there is nothing to cancel.`);
         return c.json(publish(Scan, (await scan(database, id)) ?? found), 202);
@@ -151,13 +157,11 @@ export function scanRoutes({ database, requestScan, cancelScan, now }: HttpDeps)
         operationId: "listScanUnits",
         tags: ["scans"],
         summary: "The units of a scan: account × region × type, each with how it ended",
-        request: { params: Id },
+        request: { params: Id, query: exactly({ state: listOf(UNIT_STATES, "States"), ...pageParameters }) },
         responses: {
           200: {
-            description: "All of them",
-            content: {
-              "application/json": { schema: z.strictObject({ items: z.array(ScanUnit) }).openapi("ScanUnits") },
-            },
+            description: "A page, by account, region and type",
+            content: { "application/json": { schema: pageOf(ScanUnit).openapi("ScanUnitPage") } },
           },
           ...commonProblems,
           ...notFound,
@@ -165,9 +169,37 @@ export function scanRoutes({ database, requestScan, cancelScan, now }: HttpDeps)
       }),
       async (c) => {
         const { id } = c.req.valid("param");
-        if ((await scan(database, id)) === null) throw new ProblemError("not-found", "There is no scan with this id.");
-        const items = await unitsOf(database, id);
-        return c.json({ items: items.map((row) => publish(ScanUnit, row)) }, 200);
+        const { page_size, page_token, ...filters } = c.req.valid("query");
+        await listable(id);
+        const page = await scanUnitsPage(database, id, filters, { page_size, page_token });
+        const items = page.items.map((row) => publish(ScanUnit, row));
+        return c.json({ ...page, items, applied_filters: appliedFilters(filters) }, 200);
+      },
+    )
+    .openapi(
+      createRoute({
+        method: "get",
+        path: "/scans/{id}/targets",
+        operationId: "listScanTargets",
+        tags: ["scans"],
+        summary: "The targets of a scan: account × region, each with who works on it",
+        request: { params: Id, query: exactly({ state: listOf(TARGET_STATES, "States"), ...pageParameters }) },
+        responses: {
+          200: {
+            description: "A page, by account and region",
+            content: { "application/json": { schema: pageOf(ScanTarget).openapi("ScanTargetPage") } },
+          },
+          ...commonProblems,
+          ...notFound,
+        },
+      }),
+      async (c) => {
+        const { id } = c.req.valid("param");
+        const { page_size, page_token, ...filters } = c.req.valid("query");
+        await listable(id);
+        const page = await scanTargetsPage(database, id, filters, { page_size, page_token });
+        const items = page.items.map((row) => publish(ScanTarget, row));
+        return c.json({ ...page, items, applied_filters: appliedFilters(filters) }, 200);
       },
     );
 }

@@ -1,4 +1,4 @@
-import { errorKind, retryAfter, retryDelay } from "../call-error.ts";
+import { type ErrorKind, errorKind, retryAfter, retryDelay } from "../call-error.ts";
 import { type RisingRate, type SteadyRate, TokenBucket } from "../limiter.ts";
 import type { CallCounts } from "./call-counts.ts";
 import { pause } from "./pause.ts";
@@ -10,6 +10,22 @@ export type GateSettings = {
   /** After this time without a whole reply, an attempt has failed. */
   readonly timeout_ms: number;
   readonly counts: CallCounts;
+  /** Hears of every attempt as it ends. */
+  readonly onAttempt?: ((attempt: Attempt) => void) | undefined;
+};
+
+/** How an attempt ended. `aborted`: whoever asked did not want the answer any more. */
+export type Outcome = "ok" | "throttled" | "denied" | "error" | "aborted";
+
+/** One attempt at a call. */
+export type Attempt = { readonly operation: string; readonly outcome: Outcome; readonly seconds: number };
+
+const OUTCOMES: Record<ErrorKind, Outcome> = {
+  throttle: "throttled",
+  denied: "denied",
+  transient: "error",
+  credentials: "error",
+  final: "error",
 };
 
 /** How one call goes through a gate. */
@@ -98,11 +114,18 @@ export class Gate {
     }, this.#settings.timeout_ms);
     const onAbort = () => abort(call.signal?.reason);
     call.signal?.addEventListener("abort", onAbort, { once: true });
+    const began_at = performance.now();
+    let outcome: Outcome = "ok";
     try {
       return await Promise.race([call.run(controller.signal), promise]);
+    } catch (error) {
+      outcome = call.signal?.aborted ? "aborted" : OUTCOMES[errorKind(error)];
+      throw error;
     } finally {
       clearTimeout(timeout);
       call.signal?.removeEventListener("abort", onAbort);
+      const seconds = (performance.now() - began_at) / 1000;
+      this.#settings.onAttempt?.({ operation: call.operation, outcome, seconds });
     }
   }
 

@@ -4,7 +4,7 @@ import type { LimitSettings, SteadyRate } from "../limiter.ts";
 import { assumeRole, roleArn, type RoleSettings } from "./assume-role.ts";
 import { CallCounts } from "./call-counts.ts";
 import { type AwsCredentials, rememberCredentials, type RememberedCredentials } from "./credentials.ts";
-import { Gate, type GateSettings } from "./gate.ts";
+import { type Attempt, Gate, type GateSettings } from "./gate.ts";
 import { type OrganizationsApi, organizationsApi } from "./organizations.ts";
 import { personalizeSdk, taggingSdk } from "./sdk.ts";
 import { type TargetApi, targetApi, type TargetGates } from "./target-api.ts";
@@ -27,7 +27,15 @@ export type AwsSettings = {
   readonly patience_ms: number;
   /** A reply that takes longer is a failed attempt; 10 seconds when absent. */
   readonly timeout_ms?: number;
+  /** Hears of every attempt at a call as it ends, for metrics. */
+  readonly onCall?: (call: AwsCall) => void;
 };
+
+/** A service of AWS that is called, as it names itself in endpoints. */
+export type AwsService = "personalize" | "tagging" | "sts" | "organizations";
+
+/** One attempt at a call of AWS, and of which service. */
+export type AwsCall = Attempt & { readonly service: AwsService };
 
 /** The caller, as STS sees it. */
 type Caller = { readonly account_id: string; readonly arn: string; readonly partition: string };
@@ -79,7 +87,12 @@ export function openAws(settings: AwsSettings): Aws {
   const calls = new CallCounts();
   const { patience_ms, timeout_ms = 10_000 } = settings;
   const gates: GateSettings = { patience_ms, timeout_ms, counts: calls };
-  const stsGate = new Gate(STS_RATE, IN_FLIGHT, { ...gates, patience_ms: Math.min(patience_ms, STS_PATIENCE_MS) });
+  const { onCall } = settings;
+  const heard = (service: AwsService): Pick<GateSettings, "onAttempt"> => ({
+    onAttempt: onCall && ((attempt) => onCall({ ...attempt, service })),
+  });
+  const sts_patience_ms = Math.min(patience_ms, STS_PATIENCE_MS);
+  const stsGate = new Gate(STS_RATE, IN_FLIGHT, { ...gates, ...heard("sts"), patience_ms: sts_patience_ms });
   const closing = new AbortController();
   const onClose: (() => void)[] = [() => closing.abort(new Error("The connection to AWS was closed."))];
 
@@ -174,7 +187,7 @@ export function openAws(settings: AwsSettings): Aws {
     counts.set(key, known);
     return known;
   };
-  const gatesOf = remember(async (key) => targetGates(settings.limits, { ...gates, counts: countsIn(key) }));
+  const gatesOf = remember(async (key) => targetGates(settings.limits, { ...gates, counts: countsIn(key) }, heard));
   const targets = remember(async (_key, account_id: string, region: string, purpose: Purpose) => {
     const [{ personalize, tagging, common }, me] = await Promise.all([sdk(), caller()]);
     const credentials =
@@ -207,7 +220,7 @@ export function openAws(settings: AwsSettings): Aws {
     return `arn:${me.partition}:sts::${account_id}:assumed-role/${role.name}/${role.session_name}`;
   };
 
-  const organizationsGate = new Gate(ORGANIZATIONS_RATE, IN_FLIGHT, gates);
+  const organizationsGate = new Gate(ORGANIZATIONS_RATE, IN_FLIGHT, { ...gates, ...heard("organizations") });
   const organizations = once(async () => {
     const [{ common }, organizationsSdk, ownRegion] = await Promise.all([
       sdk(),
@@ -243,12 +256,17 @@ export function openAws(settings: AwsSettings): Aws {
 }
 
 /** The gates of one target. Every List operation is thought to have a limit of its own. */
-function targetGates(limits: LimitSettings, settings: GateSettings): TargetGates {
+function targetGates(
+  limits: LimitSettings,
+  settings: GateSettings,
+  heard: (service: AwsService) => Pick<GateSettings, "onAttempt">,
+): TargetGates {
   const gates = new Map<string, Gate>();
   return {
     call: (api, call) => {
       const name = api === "list" ? call.operation : api;
-      const gate = gates.get(name) ?? new Gate(limits[api], IN_FLIGHT, settings);
+      const observed = { ...settings, ...heard(api === "index" ? "tagging" : "personalize") };
+      const gate = gates.get(name) ?? new Gate(limits[api], IN_FLIGHT, observed);
       gates.set(name, gate);
       return gate.call(call);
     },

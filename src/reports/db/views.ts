@@ -17,6 +17,9 @@ export type ComplianceStatus = "compliant" | "noncompliant" | "exempt" | "unknow
 /** `exempt`: open, and an exemption is in force at the instant of the query. */
 export type EffectiveStatus = "open" | "exempt" | "resolved";
 
+/** `queued`: nobody works on it. `cancelled`: the scan was stopped before it had ended. */
+export type TargetState = "queued" | "running" | "ended" | "cancelled";
+
 export const v1_findings = reporting
   .view("v1_findings", {
     id: text().notNull(),
@@ -175,6 +178,7 @@ export const v1_scans = reporting
     readings_stored: integer().notNull(),
     readings_sampled: integer().notNull(),
     readings_mismatched: integer().notNull(),
+    calls_per_second: doublePrecision(),
   })
   .existing();
 
@@ -185,6 +189,22 @@ export const v1_index_checks = reporting
     sampled: integer().notNull(),
     mismatched: integer().notNull(),
     mismatch_rate: doublePrecision().notNull(),
+  })
+  .existing();
+
+export const v1_scan_targets = reporting
+  .view("v1_scan_targets", {
+    scan_id: uuid().notNull(),
+    account_id: text().notNull(),
+    region: text().notNull(),
+    state: text().$type<TargetState>().notNull(),
+    attempts: integer().notNull(),
+    lease_owner: text(),
+    lease_expires_at: instant(),
+    started_at: instant(),
+    finished_at: instant(),
+    api_calls: jsonb().$type<Record<string, number>>().notNull(),
+    warnings: jsonb().$type<string[]>().notNull(),
   })
   .existing();
 
