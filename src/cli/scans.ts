@@ -1,11 +1,13 @@
 import { Command } from "commander";
-import { type ScanRow, scansPage, unitsOf } from "../reports/store.ts";
+import { scansPage } from "../reports/store.ts";
 import { cancelScan } from "../scan/stop.ts";
 import { withContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
 import { knownScan } from "./known-scan.ts";
 import { explainPageToken, pageSizeOption } from "./page-options.ts";
+import { spanText } from "./scan-text.ts";
 import { heldCommands } from "./scans-held.ts";
+import { showCommand } from "./scans-show.ts";
 import { table } from "./table.ts";
 
 /** `tagwarden scans`: what was scanned, how it went, and closures that wait for a person. */
@@ -30,15 +32,18 @@ export function scansCommand(): Command {
         else {
           process.stdout.write(
             table(
-              ["SCAN", "STATE", "BEGUN", "UNITS", "RESOURCES", "OPENED", "RESOLVED", "BY"],
+              ["SCAN", "STATE", "BEGUN", "TARGETS", "UNITS", "RESOURCES", "OPENED", "RESOLVED", "CALLS", "LEFT", "BY"],
               page.items.map((row) => [
                 row.id,
                 row.state,
                 (row.started_at ?? row.created_at).toISOString(),
+                `${row.targets_ended}/${row.targets}`,
                 `${row.units_complete}/${row.units}`,
                 String(row.resources),
                 String(row.opened + row.reopened),
                 String(row.resolved),
+                String(row.api_calls["total"] ?? 0),
+                row.seconds_left === null ? "" : spanText(row.seconds_left),
                 row.requested_by,
               ]),
             ),
@@ -50,41 +55,7 @@ export function scansCommand(): Command {
         }
       }),
     );
-  command
-    .command("show")
-    .argument("<scan>", "id of a scan")
-    .description("One scan and its units.")
-    .option("--json", "print one object, its units in it")
-    .addHelpText("after", "\nExample:\n  tagwarden scans show 019aaf00-0000-7000-8000-000000000000")
-    .action((id: string, options: { json?: boolean }) =>
-      withContext("scans", async (context) => {
-        const { database } = await context.database();
-        const row = await knownScan(database, id);
-        const units = await unitsOf(database, id);
-        if (options.json) return printJson({ ...row, units });
-        const { state, requested_by, created_at, error, warnings } = row;
-        process.stdout.write(`Scan ${id}: ${state}, asked for by ${requested_by} at ${created_at.toISOString()}\n`);
-        process.stdout.write(`  ${readingsText(row)}\n`);
-        for (const line of error ? [error, ...warnings] : warnings) process.stdout.write(`  ${line}\n`);
-        process.stdout.write(
-          table(
-            ["ACCOUNT", "REGION", "TYPE", "STATE", "RESOURCES", "UNREAD", "OPENED", "RESOLVED", "HELD", "ERROR"],
-            units.map((unit) => [
-              unit.account_id,
-              unit.region,
-              unit.type,
-              unit.state,
-              String(unit.resources),
-              String(unit.unread),
-              String(unit.opened + unit.reopened),
-              String(unit.resolved),
-              String(unit.held),
-              unit.error ? `${unit.error.operation}: ${unit.error.name}` : "",
-            ]),
-          ),
-        );
-      }),
-    );
+  command.addCommand(showCommand());
   for (const held of heldCommands()) command.addCommand(held);
   command
     .command("cancel")
@@ -104,14 +75,6 @@ export function scansCommand(): Command {
       }),
     );
   return command;
-}
-
-/** Where the tags of a scan came from, and how often the index was found wrong. */
-function readingsText(row: ScanRow): string {
-  const { readings_index, readings_service, readings_stored, readings_sampled, readings_mismatched } = row;
-  const checked =
-    readings_sampled === 0 ? "" : `; of ${readings_sampled} answers of the index checked, ${readings_mismatched} wrong`;
-  return `Tags: ${readings_index} from the index, ${readings_service} from the service, ${readings_stored} stored${checked}`;
 }
 
 function printJson(value: unknown): void {

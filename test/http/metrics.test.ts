@@ -100,9 +100,9 @@ describeOnBoth("the metrics of a service on %s", (kind) => {
       account_id: "111122223333",
       region: "us-east-1",
       type: "filter",
-      resolution: "resource_gone",
+      resolution: "fixed_observed",
       held_at: new Date(),
-    } as typeof held_closures.$inferInsert);
+    });
     const { app } = openApp(opened.database, { onAnswer: counters.onAnswer });
     for (const path of ["/", "/scans/019ccccc-0000-7000-8000-000000000000", "/api/v1/findings", "/etc/passwd"])
       await app.request(path);
@@ -141,7 +141,7 @@ describeOnBoth("the metrics of a service on %s", (kind) => {
     const expected = await compliance(opened.database);
     const { compliant, noncompliant, exempt, unknown, not_applicable } = expected;
     expect(by("tagwarden_resources")).toEqual({ compliant, noncompliant, exempt, unknown, not_applicable });
-    expect(unknown).toBeGreaterThan(0);
+    expect(expected.units_never_read).toBeGreaterThan(1);
     expect(by("tagwarden_findings_open")).toEqual(await openBySeverity(opened.database));
     expect(value("tagwarden_compliance_ratio")).toBe(expected.ratio);
     // A list was denied from the start, and a target waits that nobody has read: how much is covered nobody knows.
@@ -175,7 +175,7 @@ describeOnBoth("the metrics of a service on %s", (kind) => {
     const counters = await busy();
     await scanAll(opened.database, sandbox);
     const { metrics, text } = await scrapeOf({ database: opened.database, counters });
-    expect(text).not.toMatch(/arn:|\d{12}/);
+    expect(text).not.toMatch(/arn:|"[^"]*\d{12}/);
     const ours = [...metrics.values()].filter(({ name }) => name.startsWith("tagwarden_"));
     for (const { name, type, help, samples } of ours) {
       expect(help.length, name).toBeGreaterThan(10);
@@ -324,7 +324,7 @@ test("a request is counted under the pattern of its route, whatever its path and
     await app.request(`/livez`, { method: `X${i}` });
     await app.request("/api/v1/findings", { method: "DELETE" });
   }
-  const { metrics } = read(await counters.registry.metrics());
+  const { metrics } = await scrapeOf({ database: NO_DATABASE, counters });
   const counted = metrics
     .get("tagwarden_http_request_duration_seconds")
     ?.samples.filter(({ name }) => name.endsWith("_count"));

@@ -67,6 +67,8 @@ export function scraper(deps: ScrapeDeps): () => Promise<string> {
     });
     if (database_up && scanned) addGauges(registry, SCAN_GAUGES, scanned);
     if (database_up && judged) addGauges(registry, COMPLIANCE_GAUGES, judged);
-    return `${await counters.registry.metrics()}\n${await registry.metrics()}`;
+    // The library writes Nan, and the format says NaN.
+    const counted = (await counters.registry.metrics()).replaceAll(/ Nan$/gm, " NaN");
+    return `${counted}\n${await registry.metrics()}`;
   };
 }
