@@ -35,7 +35,7 @@ export async function startWorker(options: {
       ?.listen({
         database: opened.database,
         reachable: () => isReachable(opened.database),
-        leasesHeld: work.leasesHeld,
+        leasesHeld: () => work.leasesHeld(),
         service: null,
       })
       .catch(async (error: unknown) => {

@@ -81,7 +81,7 @@ export function spanText(seconds: number): string {
 }
 
 /** Calls of AWS with their rate. */
-export function callsText(scan: Pick<ScanRow, "api_calls" | "calls_per_second">): string {
+function callsText(scan: Pick<ScanRow, "api_calls" | "calls_per_second">): string {
   const { total = 0, throttled = 0 } = scan.api_calls;
   const rate = scan.calls_per_second;
   return `${count(total)} calls${throttled > 0 ? `, ${count(throttled)} throttled` : ""}${rate === null ? "" : `, ${rate.toFixed(1)} a second`}`;

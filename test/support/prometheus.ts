@@ -1,5 +1,5 @@
 /** A sample of the text format of Prometheus: its labels and its value. */
-export type Sample = {
+type Sample = {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;

@@ -15,7 +15,7 @@ export type GateSettings = {
 };
 
 /** How an attempt ended. `aborted`: whoever asked did not want the answer any more. */
-export type Outcome = "ok" | "throttled" | "denied" | "error" | "aborted";
+type Outcome = "ok" | "throttled" | "denied" | "error" | "aborted";
 
 /** One attempt at a call. */
 export type Attempt = { readonly operation: string; readonly outcome: Outcome; readonly seconds: number };

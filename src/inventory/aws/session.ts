@@ -32,7 +32,7 @@ export type AwsSettings = {
 };
 
 /** A service of AWS that is called, as it names itself in endpoints. */
-export type AwsService = "personalize" | "tagging" | "sts" | "organizations";
+type AwsService = "personalize" | "tagging" | "sts" | "organizations";
 
 /** One attempt at a call of AWS, and of which service. */
 export type AwsCall = Attempt & { readonly service: AwsService };
