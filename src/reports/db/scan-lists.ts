@@ -117,7 +117,7 @@ export async function unitsByState(
   const counts = new Map(rows.map(({ state, count }) => [state, count]));
   return Object.fromEntries(
     UNIT_STATES.flatMap((state) => (counts.has(state) ? [[state, counts.get(state) ?? 0]] : [])),
-  ) as Partial<Record<ScanUnitState, number>>;
+  );
 }
 
 /** A process that works on a scan. */
