@@ -17,7 +17,7 @@ export type WorkDeps = Omit<WorkerDeps, "database" | "queue"> & {
 export type Work = {
   readonly queue: Queue;
   /** On how many targets this process works. */
-  leasesHeld(): number;
+  readonly leasesHeld: () => number;
   /** Ends a scan if it is over, with all that comes after it. */
   endScan(scan_id: string): Promise<void>;
   /** Gives back what is under way and ends. */

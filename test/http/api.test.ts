@@ -3,9 +3,10 @@ import type { z } from "zod";
 import type { OpenDatabase } from "../../src/db/client.ts";
 import { log } from "../../src/log.ts";
 import * as schemas from "../../src/http/schemas.ts";
+import { scan_targets } from "../../src/scan/schema.ts";
 import { describeOnBoth, openTestDatabase } from "../support/database.ts";
 import { NO_DATABASE, openApp } from "./open-app.ts";
-import { seedWorld, type World } from "./seed.ts";
+import { NOW, seedWorld, type World } from "./seed.ts";
 
 describeOnBoth("the API on %s", (kind) => {
   let opened: OpenDatabase;
@@ -155,11 +156,63 @@ describeOnBoth("the API on %s", (kind) => {
     const page = await get("/scans", schemas.pageOf(schemas.Scan));
     expect(page.items.map((scan) => scan.id)).toEqual([world.scan_id]);
     const scan = await get(`/scans/${world.scan_id}`, schemas.Scan);
-    const response = await app.request(`/api/v1/scans/${world.scan_id}/units`);
-    const { items } = (await response.json()) as { items: unknown[] };
-    expect(items.map((unit) => schemas.ScanUnit.parse(unit)).length).toBe(scan.units);
+    const units = await get(`/scans/${world.scan_id}/units?page_size=500`, schemas.pageOf(schemas.ScanUnit));
+    expect(units.items.length).toBe(scan.units);
+    expect(units.total).toEqual({ count: scan.units, type: "EXACT" });
+    const denied = await get(`/scans/${world.scan_id}/units?state=denied,failed`, schemas.pageOf(schemas.ScanUnit));
+    expect(denied.items.map(({ state, type }) => `${state} ${type}`)).toEqual([
+      "denied campaign",
+      "denied recommender",
+    ]);
+    expect(denied.applied_filters).toEqual({ state: ["denied", "failed"] });
+    expect(scan.calls_per_second).toBeCloseTo(412 / 360, 5);
+    expect((await problem(`/scans/${world.scan_id}/units?state=lost`)).detail).toContain('"lost" is not known');
     expect((await problem("/scans/7")).status).toBe(400);
-    expect((await problem("/scans/019ccccc-0000-7000-8000-00000000ffff/units")).status).toBe(404);
+    for (const list of ["units", "targets"])
+      expect((await problem(`/scans/019ccccc-0000-7000-8000-00000000ffff/${list}`)).status).toBe(404);
+  });
+
+  test("the targets of a scan, each with who works on it, page by page", async () => {
+    const row = (account_id: string, region: string, rank: number) => ({
+      scan_id: world.scan_id,
+      account_id,
+      region,
+      rank,
+      partition: "aws",
+      expected: 0,
+      api_calls: { total: 7, throttled: 1, ListCampaigns: 7 },
+      warnings: ["no permission to use the index"],
+    });
+    await opened.database.insert(scan_targets).values([
+      { ...row("111122223333", "us-east-1", 2), state: "queued" },
+      { ...row("111122223333", "eu-west-1", 0), state: "ended", attempts: 1, started_at: NOW, finished_at: NOW },
+      {
+        ...row("444455556666", "us-east-1", 1),
+        state: "running",
+        attempts: 2,
+        lease_owner: "worker-1:7:0abc0def",
+        lease_expires_at: NOW,
+        started_at: NOW,
+      },
+    ]);
+    const schema = schemas.pageOf(schemas.ScanTarget);
+    const path = `/scans/${world.scan_id}/targets`;
+    const first = await get(`${path}?page_size=2`, schema);
+    expect(first.items.map(({ account_id, region }) => `${account_id} ${region}`)).toEqual([
+      "111122223333 eu-west-1",
+      "111122223333 us-east-1",
+    ]);
+    expect(first.total).toEqual({ count: 3, type: "EXACT" });
+    const second = await get(`${path}?page_size=2&page_token=${first.next_page_token}`, schema);
+    expect(second).toMatchObject({
+      next_page_token: null,
+      items: [{ lease_owner: "worker-1:7:0abc0def", attempts: 2 }],
+    });
+    const running = await get(`${path}?state=running`, schema);
+    expect(running.items).toEqual(second.items);
+    expect((await problem(`${path}?state=running&page_token=${first.next_page_token}`)).type).toBe(
+      "/problems/page-token-mismatch",
+    );
   });
 
   test("hostile values of every parameter end as an answer or as a problem of the caller, never as an error of ours", async () => {

@@ -226,7 +226,7 @@ describeOnBoth("the metrics of a service on %s", (kind) => {
     const queries: string[] = [];
     const database = new Proxy(opened.database, {
       get: (target, key, receiver) => {
-        if (key === "transaction") queries.push(String(key));
+        if (key === "transaction") queries.push(key);
         const found: unknown = Reflect.get(target, key, receiver);
         return typeof found === "function" ? found.bind(target) : found;
       },
@@ -260,7 +260,7 @@ describe("when the database is gone", () => {
     expect(value("tagwarden_database_up")).toBe(0);
     expect(value("tagwarden_aws_requests_total")).toBe(1);
     expect(
-      [...metrics.keys()].filter((name) => /scan|compliance|findings|resources$/.test(name) && name.startsWith("tagw")),
+      [...metrics.keys()].filter((name) => /^tagwarden_.*(scan|compliance|findings|resources$)/.test(name)),
     ).toEqual([]);
   });
 

@@ -54,7 +54,7 @@ export function parsePrometheus(text: string): Map<string, Metric> {
       if (of === null || !SUFFIXES[of.type]?.some((suffix) => name === `${of.name}${suffix}`))
         throw fault("a sample that is not of the metric before it");
       const sample = { name, labels: parseLabels(labels, fault), value: Number(value.replace("Inf", "Infinity")) };
-      const series = `${name} ${JSON.stringify(Object.entries(sample.labels).sort())}`;
+      const series = `${name} ${nameOf(sample.labels)}`;
       if (seen.has(series)) throw fault("a series comes twice");
       seen.add(series);
       of.samples.push(sample);
@@ -77,9 +77,15 @@ function parseLabels(text: string, fault: (what: string) => Error): Record<strin
   return labels;
 }
 
+/** The same for the same labels in whatever order. */
+function nameOf(labels: Readonly<Record<string, string>>): string {
+  return JSON.stringify(Object.entries(labels).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
 /** The buckets of each series rise, and the last one is the count. */
 function checkHistogram({ name, samples }: Metric): void {
-  const key = ({ labels: { le: _, ...labels } }: Sample) => JSON.stringify(Object.entries(labels).sort());
+  const key = ({ labels }: Sample) =>
+    nameOf(Object.fromEntries(Object.entries(labels).filter(([label]) => label !== "le")));
   for (const [series, of] of Map.groupBy(samples, key)) {
     const buckets = of.filter((sample) => sample.name === `${name}_bucket`);
     const bounds = buckets.map(({ labels }) => Number(labels["le"]?.replace("Inf", "Infinity")));

@@ -11,6 +11,7 @@ export const link = {
   resource: (arn: string) => to("/resource", { arn }),
   scans: (query: LinkQuery = {}) => to("/scans", query),
   scan: (id: string, query: LinkQuery = {}) => to(`/scans/${encodeURIComponent(id)}`, query),
+  cancelScan: (id: string) => `/scans/${encodeURIComponent(id)}/cancel`,
   held: (id: string) => `/scans/${encodeURIComponent(id)}/held`,
   api: () => "/openapi.json",
 };

@@ -8,6 +8,14 @@ import type { HttpEnv } from "../guard.ts";
 import { exactly, pageParameters } from "../params.ts";
 import { fromZodError, PROBLEMS, ProblemError } from "../problem.ts";
 import { heldDecisions, waitingOf } from "../../reports/db/held.ts";
+import {
+  firstScanUnits,
+  INCOMPLETE_STATES,
+  scanExists,
+  scanUnitsPage,
+  unitsByState,
+  workersOf,
+} from "../../reports/db/scan-lists.ts";
 import { trend } from "../../reports/db/trend.ts";
 import { addDays } from "../../reports/trend.ts";
 import {
@@ -25,7 +33,6 @@ import {
   scan,
   scansPage,
   units,
-  unitsOf,
 } from "../../reports/store.ts";
 import { nothingHeld } from "../routes/held.ts";
 import { FindingPage } from "./finding.tsx";
@@ -37,7 +44,7 @@ import { Overview } from "./overview.tsx";
 import { RepairAdvice } from "./repair-advice.ts";
 import { ResourcePage } from "./resource.tsx";
 import { Resources } from "./resources.tsx";
-import { ScanPage, Scans } from "./scans.tsx";
+import { MATRIX_ROWS, ScanPage, Scans } from "./scans.tsx";
 import { STYLES, STYLES_PATH } from "./styles.ts";
 
 type C = Context<HttpEnv>;
@@ -166,7 +173,10 @@ export function dashboard(deps: HttpDeps) {
       const content = (
         <ScanPage
           scan={found}
-          units={await unitsOf(database, id)}
+          units={await firstScanUnits(database, id, MATRIX_ROWS * found.types.length)}
+          units_by_state={await unitsByState(database, id)}
+          incomplete={await scanUnitsPage(database, id, { state: INCOMPLETE_STATES }, { page_size: 100 })}
+          workers={await workersOf(database, id)}
           names={names}
           now={deps.now()}
           live={live}
@@ -175,6 +185,14 @@ export function dashboard(deps: HttpDeps) {
         />
       );
       return page(c, "scans", "Scan", content);
+    })
+    .post("/scans/:id/cancel", async (c) => {
+      const id = c.req.param("id");
+      if (!UUID.test(id) || !(await scanExists(database, id)))
+        throw new ProblemError("not-found", "There is no scan with this id.");
+      // That it had ended meanwhile, its page says.
+      await deps.cancelScan(id, "dashboard");
+      return c.redirect(link.scan(id, { live: "1" }), 303);
     })
     .post("/scans/:id/held", async (c) => {
       const id = c.req.param("id");

@@ -2,6 +2,7 @@ import type { Page } from "../../reports/page.ts";
 import type { ScanRow, ScanUnitRow } from "../../reports/store.ts";
 import { RESOURCE_TYPE_NAMES } from "../../inventory/resource-types.ts";
 import type { HeldDecisionRow, Waiting } from "../../reports/db/held.ts";
+import type { ScanWorker } from "../../reports/db/scan-lists.ts";
 import { Held } from "./held.tsx";
 import { Head } from "./layout.tsx";
 import { link, type LinkQuery } from "./links.ts";
@@ -84,7 +85,12 @@ export function Scans(props: { page: Page<ScanRow>; query: LinkQuery; first: boo
 /** One scan: what was read, what came of it, and what was not read. */
 export function ScanPage(props: {
   scan: ScanRow;
+  /** Of the first targets. */
   units: readonly ScanUnitRow[];
+  units_by_state: Readonly<Partial<Record<ScanUnitRow["state"], number>>>;
+  /** The first units that did not end as complete, and how many there are. */
+  incomplete: Page<ScanUnitRow>;
+  workers: readonly ScanWorker[];
   names: ReadonlyMap<string, string>;
   now: Date;
   live: boolean;
@@ -93,13 +99,12 @@ export function ScanPage(props: {
 }) {
   const { scan, units, names, now } = props;
   const active = scan.state === "queued" || scan.state === "running";
-  const failed = units.filter((unit) => unit.error !== null || unit.state === "held");
   return (
     <>
       <Head title="Scan" say={<FullTime at={scan.created_at} now={now} />}>
         <Chip state={scan.state} />
       </Head>
-      {active ? <RunningScan scan={scan} now={now} live={props.live} /> : null}
+      {active ? <RunningScan scan={scan} now={now} live={props.live} workers={props.workers} /> : null}
       <Held scan_id={scan.id} waiting={props.waiting} decisions={props.decisions} now={now} />
       {scan.error === null ? null : (
         <p class="note warn">
@@ -136,8 +141,8 @@ export function ScanPage(props: {
           {active ? null : <a href={link.overview()}>See compliance now</a>}
         </p>
       </section>
-      {failed.length === 0 ? null : <Errors units={failed} names={names} />}
-      <Matrix units={units} names={names} />
+      {props.incomplete.items.length === 0 ? null : <Incomplete page={props.incomplete} names={names} />}
+      <Matrix scan={scan} units={units} units_by_state={props.units_by_state} names={names} />
     </>
   );
 }
@@ -151,11 +156,14 @@ function Stat(props: { name: string; value: number }) {
   );
 }
 
-function Errors(props: { units: readonly ScanUnitRow[]; names: ReadonlyMap<string, string> }) {
-  const shown = props.units.slice(0, 100);
+function Incomplete(props: { page: Page<ScanUnitRow>; names: ReadonlyMap<string, string> }) {
+  const { items: shown, total } = props.page;
   return (
     <section class="card flush" aria-labelledby="errors">
-      <h2 id="errors">Not complete ({count(props.units.length)})</h2>
+      <h2 id="errors">
+        Not complete ({total.type === "AT_LEAST" ? "over " : ""}
+        {count(total.count)})
+      </h2>
       <div class="scroll" role="group" aria-labelledby="errors" tabindex={0}>
         <table>
           <thead>
@@ -179,7 +187,7 @@ function Errors(props: { units: readonly ScanUnitRow[]; names: ReadonlyMap<strin
                 </td>
                 <td>
                   {unit.error === null ? (
-                    `${plural(unit.held, "closure")} held for a decision`
+                    whyIncomplete(unit)
                   ) : (
                     <>
                       {unit.error.name} at {unit.error.operation}
@@ -192,9 +200,17 @@ function Errors(props: { units: readonly ScanUnitRow[]; names: ReadonlyMap<strin
           </tbody>
         </table>
       </div>
-      {props.units.length > shown.length ? <p class="pad muted small">The first {shown.length}.</p> : null}
+      {total.count > shown.length ? <p class="pad muted small">The first {shown.length}.</p> : null}
     </section>
   );
+}
+
+/** Why a unit without an error is not complete. */
+function whyIncomplete({ state, held, unread }: ScanUnitRow): string {
+  if (held > 0) return `${plural(held, "closure")} held for a decision`;
+  if (state === "superseded") return "a newer scan recorded it first";
+  if (state === "cancelled") return "the scan ended before it was read";
+  return unread > 0 ? `${plural(unread, "resource")} not read` : "";
 }
 
 const LETTERS: Record<ScanUnitRow["state"], { letter: string; class: string }> = {
@@ -210,13 +226,20 @@ const LETTERS: Record<ScanUnitRow["state"], { letter: string; class: string }> =
   running: { letter: "▸", class: "l-busy" },
 };
 
-const MATRIX_ROWS = 150;
+/** So many targets are shown. */
+export const MATRIX_ROWS = 150;
 
 /** Targets × types, a letter each: the number of resources where a unit is complete. */
-function Matrix(props: { units: readonly ScanUnitRow[]; names: ReadonlyMap<string, string> }) {
-  const types = RESOURCE_TYPE_NAMES.filter((type) => props.units.some((unit) => unit.type === type));
+function Matrix(props: {
+  scan: ScanRow;
+  units: readonly ScanUnitRow[];
+  units_by_state: Readonly<Partial<Record<ScanUnitRow["state"], number>>>;
+  names: ReadonlyMap<string, string>;
+}) {
+  const { scan } = props;
+  const types = RESOURCE_TYPE_NAMES.filter((type) => scan.types.includes(type));
   const rows = Map.groupBy(props.units, (unit) => `${unit.account_id}/${unit.region}`);
-  const states = [...new Set(props.units.map((unit) => unit.state))];
+  const states = Object.entries(props.units_by_state) as [ScanUnitRow["state"], number][];
   const shown = [...rows.values()].slice(0, MATRIX_ROWS);
   return (
     <section class="card flush" aria-labelledby="units">
@@ -224,10 +247,7 @@ function Matrix(props: { units: readonly ScanUnitRow[]; names: ReadonlyMap<strin
         <h2 id="units">Units</h2>
         <span class="muted small">
           Number: resources of a complete unit.{" "}
-          {states
-            .filter((state) => state !== "complete")
-            .map((state) => `${LETTERS[state].letter} ${state}`)
-            .join(", ")}
+          {states.map(([state, units]) => `${LETTERS[state].letter} ${state} (${count(units)})`).join(", ")}
         </span>
       </div>
       <div class="scroll" role="group" aria-labelledby="units" tabindex={0}>
@@ -256,9 +276,9 @@ function Matrix(props: { units: readonly ScanUnitRow[]; names: ReadonlyMap<strin
           </tbody>
         </table>
       </div>
-      {rows.size > MATRIX_ROWS ? (
+      {scan.targets > shown.length ? (
         <p class="pad muted small">
-          The first {MATRIX_ROWS} targets of {count(rows.size)}.
+          The first {shown.length} targets of {count(scan.targets)}.
         </p>
       ) : null}
     </section>
