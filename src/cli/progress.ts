@@ -37,7 +37,7 @@ export function progressLine(stream: NodeJS.WriteStream): {
 }
 
 /** How far a scan has come after so many seconds: the rest of its units is thought to take as long as those that have ended. */
-function progressText(progress: ScanProgress, seconds: number): string {
+export function progressText(progress: ScanProgress, seconds: number): string {
   const { units_done, units, resources, calls, throttled } = progress;
   const parts = [
     `${units_done} of ${units} units`,
