@@ -27,7 +27,7 @@ describe("a sample of a share", () => {
 
   test("is the same by the same seed, and by different ones each item comes to its turn about as often", () => {
     expect(placesOf(0.05, "a", 1000)).toEqual(placesOf(0.05, "a", 1000));
-    const turns = new Array<number>(20).fill(0);
+    const turns = Array.from({ length: 20 }, () => 0);
     for (let scan = 0; scan < 4000; scan++)
       for (const place of placesOf(0.05, `scan ${scan}`, 20)) turns[place] = (turns[place] ?? 0) + 1;
     for (const count of turns) expect(count / 4000).toBeCloseTo(0.05, 1);
