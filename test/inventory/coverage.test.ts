@@ -90,19 +90,19 @@ describe("the index", () => {
 describe("a resource that the index did not return", () => {
   const resource = (created_at: Date | null): Resource => ({
     arn: "arn:aws:personalize:us-east-1:111122223333:solution/s/v",
-    name: "s",
-    status: "ACTIVE",
     account_id: unit.account_id,
     region: unit.region,
     type: unit.type,
+    name: "s",
+    status: "ACTIVE",
+    created_at,
     updated_at: null,
     summary: {},
-    created_at,
   });
   const stored = (tags: Record<string, string>, service_read_at: Date | null): StoredReading => ({
     tags,
-    service_read_at,
     source: "service",
+    service_read_at,
     in_index: false,
     created_at: ago(DAY),
     reading_error: null,

@@ -191,6 +191,17 @@ describe("a sample of what the index says", () => {
     expect(observations.every((one) => one.outcome === "read")).toBe(true);
   });
 
+  test("that is being asked for when the database fails ends with the error of the database", async () => {
+    await open();
+    const memory = new Memory();
+    await memory.read(TYPE);
+    sandbox.setFaults([{ kind: "hang", operation: "ListTagsForResource" }]);
+    const stored = () => Promise.reject(new Error("connection lost"));
+    // Something has to be looked up.
+    memory.digests.delete(tagged()[0]!.arn);
+    await expect(memory.read(TYPE, { sample: all, stored })).rejects.toThrow("connection lost");
+  });
+
   test("what it confirms is the state that is stored, so that nothing has to be compared again", async () => {
     await open();
     const memory = new Memory();

@@ -187,6 +187,7 @@ describeOnBoth("the report of a scan on %s", (kind) => {
         by_rule: { "cost/cost-center": { missing: 1, invalid: 1 }, "cost/owner": { missing: 1 } },
       },
       remediation: repaired,
+      readings: { index: 0, service: 0, stored: 0, sampled: 0, mismatched: 0 },
       api_calls: { total: 3, throttled: 0, ListCampaigns: 3 },
       units: [
         {

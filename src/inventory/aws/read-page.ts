@@ -59,8 +59,14 @@ export async function readPage(context: PageContext, page: readonly Resource[]):
   const asked: Promise<void>[] = [];
   /** Places an observation, or the one that the service's answer to a question about the same resource makes. */
   const place = (position: number, observation: Observation | Promise<Observation>) => {
-    if (!(observation instanceof Promise)) observations[position] = observation;
-    else asked.push(observation.then((answered) => void (observations[position] = answered)));
+    if (!(observation instanceof Promise)) {
+      observations[position] = observation;
+      return;
+    }
+    const placed = observation.then((answered) => void (observations[position] = answered));
+    // Its failure is seen where all are awaited; when the database fails before that, it must not count as unhandled.
+    placed.catch(() => {});
+    asked.push(placed);
   };
   const others: { position: number; resource: Resource }[] = [];
   for (const [position, resource] of page.entries()) {
