@@ -70,6 +70,7 @@ test.each<[string, string[], Record<string, string>, RegExp]>([
   ["a page token of scans that is none", ["scans", "list", "--page-token", "x"], {}, /--page-token.*first page/],
   ["a page token of findings that is none", ["findings", "--page-token", "x"], {}, /--page-token.*first page/],
   ["a port that is none", ["serve"], { PORT: "eighty" }, /PORT is "eighty"/],
+  ["a port of the metrics that is none", ["worker"], { METRICS_PORT: "many" }, /METRICS_PORT is "many"/],
   [
     "a database that is none",
     ["scan"],

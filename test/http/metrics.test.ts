@@ -184,7 +184,7 @@ describeOnBoth("the metrics of a service on %s", (kind) => {
       expect(help.length, name).toBeGreaterThan(10);
       expect(name).toMatch(/^[a-z]+(_[a-z]+)*$/);
       expect(name.endsWith("_total"), name).toBe(type === "counter");
-      if (/timestamp|duration|age/.test(name)) expect(name).toMatch(/_seconds$/);
+      if (/_(timestamp|duration|age)(_|$)/.test(name)) expect(name).toMatch(/_seconds$/);
       for (const { labels } of samples) {
         for (const [label, value] of Object.entries(labels)) expect(value, `${name} ${label}`).toMatch(LABELS[label]!);
       }

@@ -7,6 +7,7 @@ import { uuidv7 } from "../../src/db/uuid.ts";
 import type { HttpDeps } from "../../src/http/deps.ts";
 import { type HttpServer, serveApp } from "../../src/http/server.ts";
 import { scan_units, scans } from "../../src/inventory/schema.ts";
+import { scan_targets } from "../../src/scan/schema.ts";
 import { emptyTables, openTestDatabase } from "../support/database.ts";
 import { openApp } from "./open-app.ts";
 import { NOW, seedWorld, type World } from "./seed.ts";
@@ -214,6 +215,53 @@ describe.skipIf(!existsSync(CHROMIUM) && !process.env["CI"])("the dashboard in a
     await page.context().close();
   });
 
+  test("a running scan tells how far it is and who works on it, and a button without script ends it", async () => {
+    const world = await fresh(runningScan);
+    const { page } = await visit(`/scans/${world.scan_id}`, { script: false });
+    const text = (await page.textContent("main")) ?? "";
+    expect(text).toContain("0 of 1 target and 1 of 2 units done, 7 resources read");
+    expect(text).toContain("41 AWS calls, 3 throttled");
+    expect(text).toContain("At work: worker-1:77 (1 target).");
+    const [request] = await Promise.all([
+      page.waitForRequest((one) => one.method() === "POST"),
+      page.click("text=Cancel scan"),
+    ]);
+    expect((await request.response())!.status()).toBe(303);
+    const [scan] = await opened.database.select().from(scans);
+    expect(scan).toMatchObject({ stop_reason: "cancelled", stopped_by: "dashboard" });
+    expect(await page.textContent("main")).toContain("A scan is to end");
+    expect(await page.locator("text=Cancel scan").count()).toBe(0);
+    await page.context().close();
+  });
+
+  test("a scan of many targets shows the first of them, what is not complete, and how many there are of each", async () => {
+    const id = await fresh(runningScan).then((world) => world.scan_id);
+    const accounts = Array.from({ length: 400 }, (_, i) => String(200_000_000_000 + i));
+    await opened.database.update(scans).set({ targets: 401 });
+    for (const type of ["campaign", "solution"] as const) {
+      await opened.database.insert(scan_units).values(
+        accounts.map((account_id, i) => ({
+          scan_id: id,
+          account_id,
+          region: "us-east-1",
+          type,
+          state: i % 2 === 0 ? ("denied" as const) : ("complete" as const),
+          error: i % 2 === 0 ? { name: "AccessDenied", message: "no", operation: "List" } : null,
+        })),
+      );
+    }
+    const { page, bytes } = await visit(`/scans/${id}`, {});
+    expect(await page.locator("table.matrix tbody tr").count()).toBe(150);
+    const text = (await page.textContent("main")) ?? "";
+    expect(text).toContain("The first 150 targets of 401.");
+    expect(text).toMatch(/Not complete \(400\)/);
+    expect(text).toContain("D denied (400)");
+    expect(text).toContain("✓ complete (401)");
+    expect(bytes).toBeLessThan(250_000);
+    expect(await violationsOf(page)).toEqual([]);
+    await page.context().close();
+  });
+
   test("filters are a form whose fields come back as they were sent", async () => {
     await fresh(() => seedWorld(opened.database, 4));
     const { page } = await visit("/findings", { script: false });
@@ -296,6 +344,19 @@ describe.skipIf(!existsSync(CHROMIUM) && !process.env["CI"])("the dashboard in a
       { ...unit, type: "campaign", state: "complete", listed: true, resources: 7, started_at: at, finished_at: at },
       { ...unit, type: "solution", state: "running", started_at: at },
     ]);
+    await opened.database.insert(scan_targets).values({
+      ...target,
+      scan_id: id,
+      rank: 0,
+      expected: 7,
+      state: "running",
+      attempts: 1,
+      lease_owner: "worker-1:77:0a0b0c0d",
+      lease_expires_at: new Date(Date.now() + 15_000),
+      started_at: at,
+      api_calls: { total: 41, throttled: 3 },
+      warnings: [],
+    });
     return { arns: [], finding_ids: [], scan_id: id, open: 0, exempt: 0, noncompliant: 0 };
   }
 });
