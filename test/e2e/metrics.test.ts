@@ -1,6 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { loadConfig } from "../../src/config.ts";
-import { startService } from "../../src/main.ts";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { type Sandbox, startSandbox } from "../../src/sandbox/server.ts";
 import { sandboxEnvironment, startCli, workFolder } from "../support/cli.ts";
 import { openTestDatabase } from "../support/database.ts";
@@ -25,8 +23,24 @@ async function scrape(url: string): Promise<Map<string, Metric>> {
   return parsePrometheus(await response.text());
 }
 
-const total = (metrics: Map<string, Metric>, name: string) =>
-  (metrics.get(name)?.samples ?? []).reduce((sum, { value }) => sum + value, 0);
+/** A process of ours, the addresses that it names, and its end. */
+function start(words: string[], cwd: string, env: Record<string, string>) {
+  const { process, ended } = startCli(words, { cwd, env });
+  onTestFinished(() => void process.kill("SIGKILL"));
+  let said = "";
+  process.stderr?.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  const find = (name: string) => new RegExp(`${name}: (http://127\\.0\\.0\\.1:\\d+)`).exec(said)?.[1];
+  return {
+    address: async (name: string): Promise<string> => {
+      await expect.poll(() => find(name), { timeout: 60_000 }).toBeDefined();
+      return find(name) ?? "";
+    },
+    stop: async () => {
+      process.kill("SIGTERM");
+      return (await ended).code;
+    },
+  };
+}
 
 test(
   "a service and a worker each tell their own calls of AWS, and the service alone what is in the database",
@@ -42,58 +56,40 @@ test(
       METRICS_PORT: "0",
       LOG_LEVEL: "warn",
     };
-    const worker = startCli(["worker"], { cwd, env });
-    let said = "";
-    worker.process.stderr?.on("data", (chunk: Buffer) => (said += chunk.toString()));
-    const address = () => /Metrics: (http:\/\/127\.0\.0\.1:\d+)\/metrics/.exec(said)?.[1];
-    await expect.poll(address, { timeout: 60_000 }).toBeDefined();
-    const at = address() ?? "";
+    const worker = start(["worker"], cwd, env);
+    const at = await worker.address("Metrics");
     expect((await fetch(`${at}/livez`)).status).toBe(200);
     expect((await fetch(`${at}/readyz`)).status).toBe(200);
     expect((await fetch(`${at}/api/v1/findings`)).status).toBe(404);
-
     // It works on nothing itself, so all calls for resources are the worker's.
-    const service = await startService({
-      config: {
-        ...(await loadConfig(env, cwd)),
-        endpoint: sandbox.url,
-      },
-      sandbox: "remote",
-      sandbox_port: 0,
-      folder: cwd,
-      workers: 0,
-      now: () => new Date(),
-      say: () => {},
-    });
-    try {
-      const url = service.metrics_url ?? "";
-      expect(url).not.toBe(service.url);
-      await fetch(`${service.url}/scans`);
-      const of = async (metric: string) =>
-        Object.fromEntries(
-          (await scrape(url)).get(metric)?.samples.map(({ labels, value }) => [labels["state"] ?? "", value]) ?? [],
-        );
-      await expect
-        .poll(() => of("tagwarden_scans"), { timeout: 200_000, interval: 1000 })
-        .toMatchObject({ succeeded: 1 });
-      const [served, worked] = [await scrape(url), await scrape(at)];
-      const lists = (metrics: Map<string, Metric>) =>
-        metrics
-          .get("tagwarden_aws_requests_total")
-          ?.samples.filter(({ labels }) => labels["operation"]?.startsWith("List")).length;
-      expect(lists(worked)).toBeGreaterThanOrEqual(13);
-      expect(lists(served)).toBe(0);
-      expect(total(served, "tagwarden_findings_open")).toBeGreaterThan(0);
-      expect(worked.has("tagwarden_findings_open")).toBe(false);
-      const routes = served
-        .get("tagwarden_http_request_duration_seconds")
-        ?.samples.map(({ labels }) => labels["route"]);
-      expect(new Set(routes)).toEqual(new Set(["/scans"]));
-    } finally {
-      await service.stop();
-      worker.process.kill("SIGTERM");
-    }
-    expect((await worker.ended).code).toBe(0);
+    const service = start(["serve", "--workers", "0"], cwd, env);
+    const [url, dashboard] = [await service.address("Metrics"), await service.address("Dashboard")];
+    expect(url).not.toBe(dashboard);
+    await fetch(`${dashboard}/scans`);
+    const succeeded = async () => {
+      const samples = (await scrape(url)).get("tagwarden_scans")?.samples ?? [];
+      return samples.find(({ labels }) => labels["state"] === "succeeded")?.value;
+    };
+    await expect.poll(succeeded, { timeout: 200_000, interval: 1000 }).toBe(1);
+    const [served, worked] = [await scrape(url), await scrape(at)];
+    expect(lists(worked)).toBe(13);
+    expect(lists(served)).toBe(0);
+    expect(worked.has("tagwarden_scans")).toBe(false);
+    expect(worked.get("tagwarden_leases_held")?.samples[0]?.value).toBe(0);
+    const routes = served.get("tagwarden_http_request_duration_seconds")?.samples.map(({ labels }) => labels["route"]);
+    expect(new Set(routes)).toEqual(new Set(["/scans"]));
+    expect(await service.stop()).toBe(0);
+    expect(await worker.stop()).toBe(0);
     await expect(fetch(`${at}/livez`)).rejects.toThrow();
   },
 );
+
+/** Operations that list, of which calls were made. */
+function lists(metrics: Map<string, Metric>): number {
+  const samples = metrics.get("tagwarden_aws_requests_total")?.samples ?? [];
+  return new Set(
+    samples.flatMap(({ labels: { operation = "" } }) =>
+      /^List.*[^s]s$/.test(operation) && !operation.startsWith("ListTags") ? operation : [],
+    ),
+  ).size;
+}
