@@ -1,4 +1,6 @@
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
+import { loadConfig } from "../../src/config.ts";
+import { startService } from "../../src/main.ts";
 import { type Sandbox, startSandbox } from "../../src/sandbox/server.ts";
 import { sandboxEnvironment, startCli, workFolder } from "../support/cli.ts";
 import { openTestDatabase } from "../support/database.ts";
@@ -32,7 +34,7 @@ function start(words: string[], cwd: string, env: Record<string, string>) {
   const find = (name: string) => new RegExp(`${name}: (http://127\\.0\\.0\\.1:\\d+)`).exec(said)?.[1];
   return {
     address: async (name: string): Promise<string> => {
-      await expect.poll(() => find(name), { timeout: 60_000 }).toBeDefined();
+      await expect.poll(() => (find(name) ? `${name}: ` : said), { timeout: 60_000 }).toContain(`${name}: `);
       return find(name) ?? "";
     },
     stop: async () => {
@@ -62,10 +64,21 @@ test(
     expect((await fetch(`${at}/readyz`)).status).toBe(200);
     expect((await fetch(`${at}/api/v1/findings`)).status).toBe(404);
     // It works on nothing itself, so all calls for resources are the worker's.
-    const service = start(["serve", "--workers", "0"], cwd, env);
-    const [url, dashboard] = [await service.address("Metrics"), await service.address("Dashboard")];
-    expect(url).not.toBe(dashboard);
-    await fetch(`${dashboard}/scans`);
+    for (const [name, value] of Object.entries(sandboxEnvironment(sandbox.url))) vi.stubEnv(name, value);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const service = await startService({
+      config: await loadConfig(env, cwd),
+      sandbox: "remote",
+      sandbox_port: 0,
+      folder: cwd,
+      workers: 0,
+      now: () => new Date(),
+      say: () => {},
+    });
+    onTestFinished(() => service.stop());
+    const url = service.metrics_url ?? "";
+    expect(url).not.toBe(service.url);
+    await fetch(`${service.url}/scans`);
     const succeeded = async () => {
       const samples = (await scrape(url)).get("tagwarden_scans")?.samples ?? [];
       return samples.find(({ labels }) => labels["state"] === "succeeded")?.value;
@@ -78,7 +91,8 @@ test(
     expect(worked.get("tagwarden_leases_held")?.samples[0]?.value).toBe(0);
     const routes = served.get("tagwarden_http_request_duration_seconds")?.samples.map(({ labels }) => labels["route"]);
     expect(new Set(routes)).toEqual(new Set(["/scans"]));
-    expect(await service.stop()).toBe(0);
+    await service.stop();
+    await expect(fetch(`${url}/livez`)).rejects.toThrow();
     expect(await worker.stop()).toBe(0);
     await expect(fetch(`${at}/livez`)).rejects.toThrow();
   },
