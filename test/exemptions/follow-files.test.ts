@@ -1,6 +1,7 @@
 import { eq, sql } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { OpenDatabase } from "../../src/db/client.ts";
+import { rowsOf } from "../../src/db/rows.ts";
 import type { FileExemption } from "../../src/exemptions/check.ts";
 import { describeFileChanges } from "../../src/exemptions/file-changes.ts";
 import { exemptions } from "../../src/exemptions/schema.ts";
@@ -49,11 +50,10 @@ describeOnBoth("what files of exemptions say, brought into the database, on %s",
       version: 1,
     });
     expect(await stored("legacy")).toMatchObject({ status: "pending" });
-    const before = await opened.database.execute(sql`select xmin::text, e::text from exemptions e order by id`);
+    const versions = () => rowsOf(opened.database, sql`select xmin::text, e::text from exemptions e order by id`);
+    const before = await versions();
     expect(await follow(...entries)).toBe("");
-    expect(await opened.database.execute(sql`select xmin::text, e::text from exemptions e order by id`)).toEqual(
-      before,
-    );
+    expect(await versions()).toEqual(before);
     expect(await exemptionHistory(opened.database, "poc")).toMatchObject([{ event: "created", actor: ABOUT.actor }]);
   });
 
