@@ -13,7 +13,7 @@ import { changeProblems, commonProblems, instant, notFound, problem, whole } fro
 const Id = z.object({ id: z.uuid("is not the id of a scan").openapi({ param: { name: "id", in: "path" } }) });
 
 const Decision = exactly({
-  decided_by: personText.openapi({ description: "Who decides, as told: there is no sign-in" }),
+  decided_by: personText.describe("Who decides, as told: there is no sign-in"),
   reason: reasonText.optional(),
 }).openapi("HeldDecisionRequest");
 
