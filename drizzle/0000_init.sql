@@ -163,6 +163,10 @@ CREATE TABLE "index_coverage" (
 	CONSTRAINT "index_coverage_account_id_region_type_pk" PRIMARY KEY("account_id","region","type")
 );
 --> statement-breakpoint
+CREATE TABLE "organization_members" (
+	"account_id" text PRIMARY KEY NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "parents" (
 	"arn" text PRIMARY KEY NOT NULL,
 	"parent_arn" text NOT NULL,
@@ -236,6 +240,7 @@ CREATE TABLE "scans" (
 	"targets" integer NOT NULL,
 	"types" jsonb NOT NULL,
 	"confirm_all" boolean NOT NULL,
+	"departed" jsonb DEFAULT '[]'::jsonb NOT NULL,
 	"scope_hash" text NOT NULL,
 	"dispatched" boolean DEFAULT false NOT NULL,
 	"policy_set_id" text,

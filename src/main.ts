@@ -175,7 +175,7 @@ async function requestsFor(
   const { accounts, regions, role_name: role } = sandbox?.organization ?? {};
   const own = { configured: { accounts: accounts?.map(({ id }) => id), regions, role }, any_region: true };
   return async (narrowing, trigger, requested_by, confirm_all = false) => ({
-    targets: await chooseTargets(narrowing, sandbox ? { ...source, ...own } : source),
+    ...(await chooseTargets(narrowing, sandbox ? { ...source, ...own } : source)),
     types: chooseTypes(narrowing.types),
     confirm_all,
     trigger,

@@ -79,7 +79,7 @@ async function scan(context: Context, options: ScanOptions): Promise<number> {
   const aws = await context.aws();
   const calls_before = aws.calls.toJSON();
   const caller = await aws.caller();
-  const targets = await chooseTargets(options, await targetSource(config, aws));
+  const { targets, members } = await chooseTargets(options, await targetSource(config, aws));
   const confirm_all = options.confirm === "all";
 
   const reading = new AbortController();
@@ -104,7 +104,7 @@ async function scan(context: Context, options: ScanOptions): Promise<number> {
     const { beginScan } = await import("../scan/begin.ts");
     const row = await beginScan(
       database,
-      { targets, types, confirm_all, trigger: "cli", requested_by: caller.arn },
+      { targets, members, types, confirm_all, trigger: "cli", requested_by: caller.arn },
       {
         alone: kind === "pglite",
         now,

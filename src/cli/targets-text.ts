@@ -3,7 +3,7 @@ import { type AccountChoice, type TargetChoice, targetsOf } from "../scan/target
 import { table } from "./table.ts";
 
 /** A choice with the lines of the file that it comes from. */
-export type Located = Pick<TargetChoice, "partition" | "notes"> & {
+export type Located = Pick<TargetChoice, "partition" | "members" | "notes"> & {
   readonly accounts: readonly (AccountChoice & { readonly at: string | null })[];
   readonly regions: readonly { readonly region: string; readonly from: string; readonly at: string | null }[];
 };

@@ -1,7 +1,8 @@
 import { appendJson, digestOf, readingDigest } from "../inventory/reading-digest.ts";
 import type { Violation } from "../policy/verdict.ts";
 import { stackOf } from "../tags/stack.ts";
-import { type Evidence, type FindingRow, type ResourceRow, standingColumns } from "./reconcile.ts";
+import type { FindingRow, ResourceRow } from "./changes.ts";
+import { type Evidence, standingColumns } from "./reconcile.ts";
 
 /*
  * Nearly every resource of a scan is as it was. To see that, `reconcile` needs its row and all its findings, and to load those

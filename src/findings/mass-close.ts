@@ -1,6 +1,6 @@
 import type { Observation } from "../inventory/resource.ts";
 import type { HeldClosure } from "./db/held.ts";
-import type { Changes, FindingChange } from "./reconcile.ts";
+import type { Changes, FindingChange } from "./changes.ts";
 
 /** Above what a unit's closures wait for confirmation: more than this share of its open findings, and more than this many. */
 export type MassCloseLimits = { readonly share: number; readonly count: number };

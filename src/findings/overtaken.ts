@@ -1,5 +1,6 @@
 import type { Observation } from "../inventory/resource.ts";
-import { ABSENCES_UNTIL_GONE, type ResourceRow } from "./reconcile.ts";
+import type { ResourceRow } from "./changes.ts";
+import { ABSENCES_UNTIL_GONE } from "./reconcile-absence.ts";
 
 /** What was recorded of a resource while a scan was on its way, by something quicker: a repair, an event. */
 export type Recorded = {

@@ -1,20 +1,23 @@
 import type { Observation, ReadError, Reading, ReadingSource, Resource } from "../inventory/resource.ts";
-import type { resources, Standing } from "../inventory/schema.ts";
+import type { Standing } from "../inventory/schema.ts";
 import { isBeingDeleted } from "../policy/judge.ts";
 import type { Judgement, Violation } from "../policy/verdict.ts";
 import { stackOf } from "../tags/stack.ts";
-import type { FindingEventName, OpenCause, Resolution } from "./finding.ts";
+import {
+  type Changes,
+  countOpen,
+  type FindingChange,
+  type FindingRow,
+  type Known,
+  type Occasion,
+  recorded,
+  resolved,
+  type ResourceRow,
+  scanned,
+} from "./changes.ts";
+import type { OpenCause, Resolution } from "./finding.ts";
 import { findingId } from "./identity.ts";
 import { repeatsTags, sameInstant, sameJson } from "./same.ts";
-import type { findings } from "./schema.ts";
-
-/** A stored resource. Its digest follows from the rest, and is computed where rows are written. */
-export type ResourceRow = Omit<typeof resources.$inferSelect, "digest">;
-/** A stored finding. */
-export type FindingRow = typeof findings.$inferSelect;
-
-/** What the database holds of one resource: its row, and all its findings, open and resolved. */
-export type Known = { readonly resource: ResourceRow | null; readonly findings: readonly FindingRow[] };
 
 /** What there is to say about a resource now. */
 export type Evidence = {
@@ -31,48 +34,8 @@ export type Evidence = {
   readonly confirmed: boolean;
 };
 
-/** On what occasion known and observed are compared: it decides what the changes are called. */
-export type Occasion = {
-  readonly at: Date;
-  readonly scan_id: string | null;
-  /** Who, when it was not a scan. */
-  readonly actor: string | null;
-  readonly policy_set_id: string;
-} & (
-  | { readonly by: "scan" }
-  /** The service was asked for this one resource, because an event told of it. */
-  | { readonly by: "event" }
-  /** Another set of policies was activated; `has_rule`: whether it has a rule. */
-  | { readonly by: "activation"; readonly has_rule: (policy_id: string, rule_id: string) => boolean }
-  /** A write of ours was verified; `finding_ids`: what it meant to repair. */
-  | { readonly by: "repair"; readonly finding_ids: ReadonlySet<string> }
-);
-
-/** One change of a finding. `finding` is the row as it is afterwards. */
-export type FindingChange = {
-  readonly event: FindingEventName;
-  /** OpenCause, Resolution, or the names of the changed fields. */
-  readonly cause: string;
-  readonly finding: FindingRow;
-  /** Reading that showed it; null where none did. */
-  readonly source: ReadingSource | null;
-  /** A closure that the service itself showed in this scan: the mass-close guard does not count it. */
-  readonly proven: boolean;
-};
-
-/** What is to be written for one resource; `resource` null and no findings: nothing. */
-export type Changes = {
-  readonly resource: ResourceRow | null;
-  readonly findings: readonly FindingChange[];
-  /** Findings that are open before and after, as they were. */
-  readonly unchanged: number;
-};
-
 /** A repair that does not hold for this long was reverted by someone; later it is a regression like any other. */
 const REVERTED_WITHIN_MS = 7 * 24 * 3_600_000;
-
-/** Complete scans in a row that did not list a resource, after which it is gone: one could be a list that lagged. */
-export const ABSENCES_UNTIL_GONE = 2;
 
 /** The evidence in a scan's observation. Throws when a reading comes without its judgement. */
 export function evidenceOf(
@@ -102,44 +65,6 @@ export function reconcile(known: Known, evidence: Evidence, occasion: Occasion):
   const resource = known.resource !== null && sameRow(known.resource, row) ? null : row;
   if (current.judgement === null) return { resource, findings: [], unchanged: countOpen(known.findings) };
   return { resource, ...compareFindings(known, { ...current, judgement: current.judgement }, row, occasion) };
-}
-
-/** A complete unit did not list this resource. The second time in a row it is gone. */
-export function reconcileAbsence(known: Known, occasion: Occasion): Changes {
-  if (known.resource === null) return { resource: null, findings: [], unchanged: 0 };
-  const absences = known.resource.absences + 1;
-  if (absences >= ABSENCES_UNTIL_GONE) return reconcileGone(known, occasion, absences);
-  return {
-    resource: { ...known.resource, absences, ...recorded(occasion) },
-    findings: [],
-    unchanged: countOpen(known.findings),
-  };
-}
-
-/** The service says that a resource is gone, or it was absent for long enough. One that was never recorded leaves no trace. */
-export function reconcileGone(known: Known, occasion: Occasion, absences = known.resource?.absences ?? 0): Changes {
-  if (known.resource === null || known.resource.gone_at !== null) return { resource: null, findings: [], unchanged: 0 };
-  const open = known.findings.filter(({ state }) => state === "open");
-  return {
-    resource: { ...known.resource, absences, gone_at: occasion.at, ...recorded(occasion) },
-    findings: open.map((finding) => resolved(finding, "resource_gone", occasion, { source: null, proven: false })),
-    unchanged: 0,
-  };
-}
-
-/** A closure decided earlier and confirmed now. */
-export function resolved(
-  finding: FindingRow,
-  resolution: Resolution,
-  occasion: Occasion,
-  evidence: { source: ReadingSource | null; proven: boolean },
-): FindingChange {
-  return {
-    event: "resolved",
-    cause: resolution,
-    finding: { ...finding, state: "resolved", resolution, resolved_at: occasion.at, ...scanned(occasion) },
-    ...evidence,
-  };
 }
 
 function compareFindings(
@@ -376,16 +301,4 @@ function sameRow(a: ResourceRow, b: ResourceRow): boolean {
     (a.tags === b.tags || sameJson(a.tags, b.tags)) &&
     sameJson(a.summary, b.summary)
   );
-}
-
-function countOpen(known: readonly FindingRow[]): number {
-  return known.filter(({ state }) => state === "open").length;
-}
-
-function recorded(occasion: Occasion): { recorded_at: Date; recorded_scan_id?: string } {
-  return { recorded_at: occasion.at, ...(occasion.scan_id !== null && { recorded_scan_id: occasion.scan_id }) };
-}
-
-function scanned(occasion: Occasion): { last_scan_id?: string } {
-  return occasion.scan_id === null ? {} : { last_scan_id: occasion.scan_id };
 }

@@ -3,15 +3,9 @@ import type { Judgement } from "../policy/verdict.ts";
 import type { HeldClosure } from "./db/held.ts";
 import type { UnitCounts } from "./db/units.ts";
 import { digestOfEvidence, isFoundAgain } from "./digest.ts";
-import {
-  type Changes,
-  evidenceOf,
-  type FindingChange,
-  type Known,
-  type Occasion,
-  reconcile,
-  reconcileGone,
-} from "./reconcile.ts";
+import type { Changes, FindingChange, Known, Occasion } from "./changes.ts";
+import { evidenceOf, reconcile } from "./reconcile.ts";
+import { reconcileGone } from "./reconcile-absence.ts";
 
 /** A resource as observed and judged; `judgement` is null unless it was read. */
 export type JudgedObservation = { readonly observation: Observation; readonly judgement: Judgement | null };

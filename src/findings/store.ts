@@ -25,14 +25,8 @@ import {
   withoutClosures,
 } from "./mass-close.ts";
 import { isOvertaken } from "./overtaken.ts";
-import {
-  type Changes,
-  type FindingChange,
-  type Known,
-  type Occasion,
-  reconcileAbsence,
-  reconcileGone,
-} from "./reconcile.ts";
+import type { Changes, FindingChange, Known, Occasion } from "./changes.ts";
+import { reconcileAbsence, reconcileGone } from "./reconcile-absence.ts";
 import {
   arnOf,
   asKnown,

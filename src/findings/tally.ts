@@ -1,7 +1,7 @@
 import type { ResourceType } from "../inventory/resource-types.ts";
 import { isBeingDeleted } from "../policy/judge.ts";
 import { ownerOf } from "../tags/owner.ts";
-import type { Changes, FindingChange, Known, ResourceRow } from "./reconcile.ts";
+import type { Changes, FindingChange, Known, ResourceRow } from "./changes.ts";
 
 /** Open findings, and what happened to findings; as a difference, `open` may be negative. */
 type FindingCounts = { open: number; opened: number; reopened: number; resolved: number };

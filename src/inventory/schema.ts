@@ -20,6 +20,9 @@ const instant = () => timestamp({ withTimezone: true });
 /** `partial`: some unit or reading is missing. A scan that a dead process left behind ends as `failed`. */
 export type ScanState = "queued" | "running" | "succeeded" | "partial" | "failed" | "cancelled";
 
+/** An account that can no longer be scanned. `doubtful`: so many left at once that a person has to confirm it. */
+export type Departure = { readonly account_id: string; readonly doubtful: boolean };
+
 /** One run over targets × types. */
 export const scans = pgTable(
   "scans",
@@ -39,6 +42,8 @@ export const scans = pgTable(
     types: jsonb().$type<ResourceType[]>().notNull(),
     /** Every reading is asked of the service, whatever the index says. */
     confirm_all: boolean().notNull(),
+    /** Accounts that AWS Organizations says are closed or no longer members, as this scan began: at its end their findings are out of scope. */
+    departed: jsonb().$type<Departure[]>().notNull().default([]),
     /** Of targets, types and confirm_all, hex: two scans that cover the same have the same. */
     scope_hash: text().notNull(),
     /** True: workers take its targets as jobs. False: the process that made it works on them, or has yet to make the jobs. */
@@ -207,6 +212,12 @@ export const accounts = pgTable("accounts", {
   /** Tags of the account in AWS Organizations. */
   tags: jsonb().$type<Record<string, string>>().notNull(),
   read_at: instant().notNull(),
+});
+
+/** Accounts that were members of the organization when it was last listed as a whole. One that is missing from such a list has left. */
+export const organization_members = pgTable("organization_members", {
+  /** Twelve digits. */
+  account_id: text().primaryKey(),
 });
 
 /** When the service was last asked for a resource's tags and answered. Apart from `resources`, because a refresh changes nothing there. */

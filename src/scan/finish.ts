@@ -1,5 +1,7 @@
 import { and, eq, inArray, sql } from "drizzle-orm";
 import type { Database } from "../db/client.ts";
+import { leaveScope } from "../findings/db/leave-scope.ts";
+import type { MassCloseLimits } from "../findings/mass-close.ts";
 import { type ScanState, scan_units, scans } from "../inventory/schema.ts";
 import { activeSet } from "../policy/store.ts";
 import { scan_targets } from "./schema.ts";
@@ -17,13 +19,14 @@ const RETIRED =
 /**
  * Ends a scan once all its targets have ended or somebody wants its end and nobody works on it any more; its row then says how. Returns how it ended,
  * or null: it is not over, or had ended before. Of many processes that ask at the same time one ends it.
- * `calls`: what the one process that did all the work has counted, the calls that belong to no target included.
+ * `calls`: what the one process that did all the work has counted, the calls that belong to no target included. `mass_close`:
+ * above which closures in accounts that departed wait for confirmation; absent: those accounts keep their findings.
  */
 export async function finishScan(
   database: Database,
   scan_id: string,
   now: Date,
-  calls?: Record<string, number>,
+  { calls, mass_close }: { calls?: Record<string, number>; mass_close?: MassCloseLimits },
 ): Promise<EndState | null> {
   return database.transaction(async (transaction) => {
     const [scan] = await transaction.select().from(scans).where(eq(scans.id, scan_id)).for("update");
@@ -38,6 +41,7 @@ export async function finishScan(
     if (scan.stop_requested_at) await cancelOpen(transaction, scan_id, now);
     const retired = await isRetired(transaction, scan);
     const state = await endState(transaction, scan, retired);
+    if (mass_close && state !== "cancelled" && !retired) await leaveScope(transaction, scan, mass_close, now);
     const warnings = [...(retired ? [RETIRED] : []), ...scan.warnings, ...(await warningsOf(transaction, scan_id))];
     const api_calls = calls ?? (await callsOf(transaction, scan_id));
     const error = scan.stop_reason === "timed_out" ? TIMED_OUT : null;

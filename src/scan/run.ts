@@ -70,11 +70,11 @@ export async function runScan(deps: ScanDeps, scan: Scan, begun?: BegunTarget): 
         sameTarget(begun?.target, target) ? begun : undefined,
       ),
     );
-    return await endOf(database, scan.id, now(), calls());
+    return await endOf(database, scan.id, now(), { calls: calls(), mass_close: settings.mass_close });
   } catch (cause) {
     if (signal.aborted) {
       await requestStop(database, scan.id, "cancelled", scan.requested_by, now());
-      return await endOf(database, scan.id, now(), calls());
+      return await endOf(database, scan.id, now(), { calls: calls() });
     }
     await failScan(database, scan.id, reasonOf(cause), now());
     throw cause;
@@ -116,8 +116,13 @@ async function workOn(
 }
 
 /** How the scan ended, now or before. */
-async function endOf(database: Database, scan_id: string, now: Date, calls: Record<string, number>): Promise<EndState> {
-  const state = await finishScan(database, scan_id, now, calls);
+async function endOf(
+  database: Database,
+  scan_id: string,
+  now: Date,
+  ended: Parameters<typeof finishScan>[3],
+): Promise<EndState> {
+  const state = await finishScan(database, scan_id, now, ended);
   if (state !== null) return state;
   const [row] = await database.select({ state: scans.state }).from(scans).where(eq(scans.id, scan_id));
   if (!row || row.state === "queued" || row.state === "running")

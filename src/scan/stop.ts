@@ -40,6 +40,6 @@ export async function requestStop(
 /** Cancels a scan for a person. Where nobody works on it, this is its end. Returns false when it had ended. */
 export async function cancelScan(database: Database, scan_id: string, by: string, now: Date): Promise<boolean> {
   const stopping = await requestStop(database, scan_id, "cancelled", by, now);
-  if (stopping) await finishScan(database, scan_id, now);
+  if (stopping) await finishScan(database, scan_id, now, {});
   return stopping;
 }

@@ -5,7 +5,9 @@ import { uuidv7 } from "../db/uuid.ts";
 import type { Target } from "../inventory/resource.ts";
 import type { ResourceType } from "../inventory/resource-types.ts";
 import { resources, scan_units, scans, units } from "../inventory/schema.ts";
+import { followMembers } from "./members.ts";
 import { scan_targets } from "./schema.ts";
+import type { OrganizationMember } from "./targets.ts";
 
 /** A scan as its row has it. */
 export type Scan = typeof scans.$inferSelect;
@@ -13,6 +15,8 @@ export type Scan = typeof scans.$inferSelect;
 /** What someone asks for. */
 export type ScanRequest = {
   readonly targets: readonly Target[];
+  /** All accounts of the organization, where it was listed as a whole. */
+  readonly members?: readonly OrganizationMember[] | null;
   readonly types: readonly ResourceType[];
   readonly confirm_all: boolean;
   readonly trigger: Scan["trigger"];
@@ -57,6 +61,7 @@ export async function createScan(
       .from(scans)
       .where(and(notEnded, eq(scans.scope_hash, scope_hash)));
     if (twin) return schedule ? null : { scan: twin, deduplicated: true };
+    const { departed, warnings } = await followMembers(transaction, request.members ?? null);
     const [scan] = await transaction
       .insert(scans)
       .values({
@@ -72,7 +77,8 @@ export async function createScan(
         scope_hash,
         created_at: now,
         heartbeat_at: sql`clock_timestamp()`,
-        warnings: [],
+        departed,
+        warnings,
         api_calls: {},
       })
       .onConflictDoNothing()

@@ -43,18 +43,27 @@ export type AccountChoice = {
   readonly left_out: string | null;
 };
 
+/** A member of an organization, and whether AWS lets anyone into it; null: AWS does not say. */
+export type OrganizationMember = { readonly account_id: string; readonly state: string | null };
+
 /** What a scan would cover, and why. */
 export type TargetChoice = {
   readonly partition: string;
   readonly accounts: readonly AccountChoice[];
   readonly regions: readonly { readonly region: string; readonly from: string }[];
+  /** All accounts of the organization, where it was listed as a whole; else null. */
+  readonly members: readonly OrganizationMember[] | null;
   /** What looks like a mistake, and stops nothing. */
   readonly notes: readonly string[];
 };
 
-/** The targets of a scan: accounts × regions. Throws as `lookForTargets` does. */
-export async function chooseTargets(narrowing: Narrowing, source: TargetSource): Promise<Target[]> {
-  return targetsOf(await lookForTargets(narrowing, source));
+/** The targets of a scan, accounts × regions, and what the organization says of its accounts. Throws as `lookForTargets` does. */
+export async function chooseTargets(
+  narrowing: Narrowing,
+  source: TargetSource,
+): Promise<{ targets: Target[]; members: TargetChoice["members"] }> {
+  const choice = await lookForTargets(narrowing, source);
+  return { targets: targetsOf(choice), members: choice.members };
 }
 
 /** The targets that a choice comes to. */
@@ -70,7 +79,7 @@ export function targetsOf({ partition, accounts, regions }: TargetChoice): Targe
  */
 export async function lookForTargets(narrowing: Narrowing, source: TargetSource): Promise<TargetChoice> {
   const regions = chooseRegions(narrowing, source);
-  const { accounts, notes } = await chooseAccounts(narrowing, source);
+  const { accounts, members, notes } = await chooseAccounts(narrowing, source);
   const { partition, account_id } = source.caller;
   const scanned = accounts.filter(({ left_out }) => left_out === null);
   if (scanned.length === 0) {
@@ -85,15 +94,16 @@ export async function lookForTargets(narrowing: Narrowing, source: TargetSource)
       `Account ${other.account_id} is not the caller's own (${account_id}): set targets.role in tagwarden.yaml to the role to assume there.`,
     );
   }
-  return { partition, accounts, regions, notes };
+  return { partition, accounts, regions, members, notes };
 }
 
 /** What is asked for wins over the configuration, but not over what the configuration excludes. */
 async function chooseAccounts(
   { accounts: asked }: Narrowing,
   { configured, caller, organizations }: TargetSource,
-): Promise<Pick<TargetChoice, "accounts" | "notes">> {
+): Promise<Pick<TargetChoice, "accounts" | "members" | "notes">> {
   const { accounts, organization } = configured;
+  const none = { members: null, notes: [] };
   if (asked !== undefined) {
     for (const account_id of asked) {
       if (!/^\d{12}$/.test(account_id))
@@ -101,11 +111,11 @@ async function chooseAccounts(
       if (organization?.exclude.includes(account_id))
         throw new UsageError(`Account ${account_id} is excluded by targets.organization.exclude in tagwarden.yaml.`);
     }
-    return { accounts: listed(asked, () => "--accounts"), notes: [] };
+    return { accounts: listed(asked, () => "--accounts"), ...none };
   }
   if (organization) return ofOrganization(organization, organizations);
-  if (accounts) return { accounts: listed(accounts, (index) => `targets.accounts.${index}`), notes: [] };
-  return { accounts: listed([caller.account_id], () => "the caller's own account"), notes: [] };
+  if (accounts) return { accounts: listed(accounts, (index) => `targets.accounts.${index}`), ...none };
+  return { accounts: listed([caller.account_id], () => "the caller's own account"), ...none };
 }
 
 function listed(ids: readonly string[], from: (index: number) => string): AccountChoice[] {
@@ -116,7 +126,7 @@ function listed(ids: readonly string[], from: (index: number) => string): Accoun
 async function ofOrganization(
   { units, exclude }: OrganizationChoice,
   organizations: OrganizationLists,
-): Promise<Pick<TargetChoice, "accounts" | "notes">> {
+): Promise<Pick<TargetChoice, "accounts" | "members" | "notes">> {
   const found = await findAccounts(organizations, units);
   const accounts = found.map(({ account_id, name, path, above, state, unit }) => {
     const excluded = exclude.indexOf(account_id);
@@ -127,7 +137,8 @@ async function ofOrganization(
   const notes = exclude
     .filter((account_id) => !found.some((account) => account.account_id === account_id))
     .map((account_id) => `targets.organization.exclude names ${account_id}, which is none of the accounts found.`);
-  return { accounts, notes };
+  const members = units === "all" ? found.map(({ account_id, state }) => ({ account_id, state })) : null;
+  return { accounts, members, notes };
 }
 
 /** Nothing can be read in an account that is not active. One of which AWS does not say it is tried. */

@@ -67,8 +67,8 @@ export class Worker {
 
   /** Ends a scan if it is over, with all that comes after it. */
   async endScan(scan_id: string): Promise<void> {
-    const { database, now, afterScan } = this.#deps;
-    const state = await finishScan(database, scan_id, now());
+    const { database, now, afterScan, settings } = this.#deps;
+    const state = await finishScan(database, scan_id, now(), { mass_close: settings.mass_close });
     if (state === null) return;
     log.info({ scan_id, state }, "scan ended");
     const scan = await readScan(database, scan_id);

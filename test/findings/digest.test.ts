@@ -1,15 +1,9 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { digestOfEvidence, digestOfState, isFoundAgain } from "../../src/findings/digest.ts";
-import {
-  type Evidence,
-  evidenceOf,
-  type Known,
-  type Occasion,
-  reconcile,
-  reconcileAbsence,
-  reconcileGone,
-} from "../../src/findings/reconcile.ts";
+import type { Known, Occasion } from "../../src/findings/changes.ts";
+import { type Evidence, evidenceOf, reconcile } from "../../src/findings/reconcile.ts";
+import { reconcileAbsence, reconcileGone } from "../../src/findings/reconcile-absence.ts";
 import { isDigestOf } from "../../src/inventory/reading-digest.ts";
 import { stackOf } from "../../src/tags/stack.ts";
 import { after, ENV, judged, OWNER, policySet, read, resourceOf, SET, unread } from "./world.ts";

@@ -1,15 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import {
-  type Changes,
-  type Evidence,
-  evidenceOf,
-  type Known,
-  type Occasion,
-  reconcile,
-  reconcileAbsence,
-  reconcileGone,
-} from "../../src/findings/reconcile.ts";
+import type { Changes, Known, Occasion } from "../../src/findings/changes.ts";
+import { type Evidence, evidenceOf, reconcile } from "../../src/findings/reconcile.ts";
+import { reconcileAbsence, reconcileGone } from "../../src/findings/reconcile-absence.ts";
 import type { Tags } from "../../src/tags/tags.ts";
 import { after, judged, policySet, read, resourceOf, SET, START, unread } from "./world.ts";
 

@@ -62,7 +62,7 @@ describe("accounts of an organization", () => {
     expect(choice.notes).toEqual([
       "targets.organization.exclude names 999999999999, which is none of the accounts found.",
     ]);
-    const targets = await chooseTargets({}, sourceOf(aws, { organization, regions: ["us-east-1", "eu-west-1"] }));
+    const { targets } = await chooseTargets({}, sourceOf(aws, { organization, regions: ["us-east-1", "eu-west-1"] }));
     expect(targets).toHaveLength(4 * 2);
     expect(targets.some(({ account_id }) => account_id === excluded)).toBe(false);
   });
@@ -76,7 +76,7 @@ describe("accounts of an organization", () => {
       }),
     });
     const ids = async () => {
-      const targets = await chooseTargets({}, sourceOf(aws, { organization: whole }));
+      const { targets } = await chooseTargets({}, sourceOf(aws, { organization: whole }));
       return targets.map(({ account_id }) => account_id);
     };
     expect(await ids()).toEqual(["111122223333", "444455556666"]);
@@ -93,7 +93,7 @@ describe("accounts of an organization", () => {
       { Id: "100000000006", State: "PENDING_ACTIVATION" },
     ];
     const aws = await openScript({ ListAccounts: () => ({ body: { Accounts: accounts } }) });
-    const targets = await chooseTargets({}, sourceOf(aws, { organization: whole }));
+    const { targets } = await chooseTargets({}, sourceOf(aws, { organization: whole }));
     expect(targets.map(({ account_id }) => account_id.at(-1))).toEqual(["1", "4", "5"]);
   });
 });

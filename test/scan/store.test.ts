@@ -40,7 +40,7 @@ describeOnBoth("scans on %s", (kind) => {
     await startScan(opened.database, scan_id, "set", now);
     await opened.database.update(scan_targets).set({ state: "ended" }).where(eq(scan_targets.scan_id, scan_id));
     await opened.database.update(scan_units).set({ state: "complete" }).where(eq(scan_units.scan_id, scan_id));
-    expect(await finishScan(opened.database, scan_id, later(1), api_calls)).toBe("succeeded");
+    expect(await finishScan(opened.database, scan_id, later(1), { calls: api_calls })).toBe("succeeded");
   }
 
   /** Lets a scan's process fall silent, by the database's clock. */
@@ -106,7 +106,7 @@ describeOnBoth("scans on %s", (kind) => {
     const [before] = await opened.database.select().from(scans);
     expect(await beatScans(opened.database, [scan.id])).toEqual([]);
     expect(await failScan(opened.database, scan.id, "it was thought dead", later(3))).toBe(false);
-    expect(await finishScan(opened.database, scan.id, later(4))).toBeNull();
+    expect(await finishScan(opened.database, scan.id, later(4), {})).toBeNull();
     expect(await cancelScan(opened.database, scan.id, "a person", later(5))).toBe(false);
     expect(await opened.database.select().from(scans)).toEqual([before]);
     expect(before).toMatchObject({ state: "succeeded", api_calls: { total: 7 }, finished_at: later(1) });

@@ -13,14 +13,17 @@ const source: TargetSource = {
 const china = { ...source, caller: { account_id: "111122223333", partition: "aws-cn" }, default_region: "cn-north-1" };
 
 test("without anything said the caller's own account in the SDK's region is scanned", async () => {
-  expect(await chooseTargets({}, source)).toEqual([
+  expect((await chooseTargets({}, source)).targets).toEqual([
     { partition: "aws", account_id: "111122223333", region: "us-east-1" },
   ]);
 });
 
 test("targets are accounts × regions, each once", async () => {
   const configured = { accounts: ["111122223333", "444455556666"], regions: ["eu-west-1"], role: "Audit" };
-  const targets = await chooseTargets({ regions: ["eu-west-1", "us-east-1", "eu-west-1"] }, { ...source, configured });
+  const { targets } = await chooseTargets(
+    { regions: ["eu-west-1", "us-east-1", "eu-west-1"] },
+    { ...source, configured },
+  );
   expect(targets.map(({ account_id, region }) => `${account_id}/${region}`)).toEqual([
     "111122223333/eu-west-1",
     "111122223333/us-east-1",
@@ -47,13 +50,13 @@ test("each account and region says what it comes from", async () => {
 });
 
 test("all regions are the eleven of the partition, and cn-north-1 has to be named", async () => {
-  const everywhere = await chooseTargets({}, { ...source, configured: { regions: "all" } });
+  const { targets: everywhere } = await chooseTargets({}, { ...source, configured: { regions: "all" } });
   expect(everywhere).toHaveLength(11);
   expect(everywhere.map(({ region }) => region)).not.toContain("cn-north-1");
   await expect(chooseTargets({}, { ...china, configured: { regions: "all" } })).rejects.toThrow(
     /no region in partition aws-cn/,
   );
-  expect(await chooseTargets({}, china)).toEqual([
+  expect((await chooseTargets({}, china)).targets).toEqual([
     { partition: "aws-cn", account_id: "111122223333", region: "cn-north-1" },
   ]);
 });
@@ -92,12 +95,12 @@ test.each([
 
 test("accounts that someone names need no look at the organization", async () => {
   const configured = { organization: { units: "all" as const, exclude: [] }, role: "Audit" };
-  const targets = await chooseTargets({ accounts: ["444455556666"] }, { ...source, configured });
+  const { targets } = await chooseTargets({ accounts: ["444455556666"] }, { ...source, configured });
   expect(targets).toHaveLength(1);
 });
 
 test("an endpoint of one's own may have any region", async () => {
-  expect(await chooseTargets({ regions: ["eu-north-1"] }, { ...source, any_region: true })).toHaveLength(1);
+  expect((await chooseTargets({ regions: ["eu-north-1"] }, { ...source, any_region: true })).targets).toHaveLength(1);
 });
 
 test("types keep the order of the table, and a wrong one is named with the nearest", () => {

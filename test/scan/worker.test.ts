@@ -230,7 +230,10 @@ describeOnBoth("workers on %s", (kind) => {
     const scan = await ask(queue);
     const deps = { database: opened.database, queue, longest_ms: 0, now: () => new Date() };
     const { finishScan } = await import("../../src/scan/finish.ts");
-    await reconcileScans({ ...deps, endScan: async (id) => void (await finishScan(opened.database, id, new Date())) });
+    await reconcileScans({
+      ...deps,
+      endScan: async (id) => void (await finishScan(opened.database, id, new Date(), {})),
+    });
     expect(await row(scan)).toMatchObject({
       state: "failed",
       stop_reason: "timed_out",

@@ -1,4 +1,5 @@
 import type { Database } from "../../src/db/client.ts";
+import type { MassCloseLimits } from "../../src/findings/mass-close.ts";
 import { openAws, type Aws, type AwsSettings } from "../../src/inventory/aws/session.ts";
 import type { Target } from "../../src/inventory/resource.ts";
 import { RESOURCE_TYPE_NAMES, type ResourceType } from "../../src/inventory/resource-types.ts";
@@ -9,6 +10,7 @@ import type { ConfiguredAccounts } from "../../src/scan/accounts.ts";
 import { useSet } from "../../src/scan/policies.ts";
 import { runScan } from "../../src/scan/run.ts";
 import { createScan, type Scan } from "../../src/scan/store.ts";
+import type { OrganizationMember } from "../../src/scan/targets.ts";
 
 /** Limits that never make a test wait. */
 const QUICK: AwsSettings["limits"] = {
@@ -83,13 +85,16 @@ export async function scanAll(
     now?: () => Date;
     confirm_all?: boolean;
     accounts?: ConfiguredAccounts;
+    members?: readonly OrganizationMember[];
+    mass_close?: MassCloseLimits;
     signal?: AbortSignal;
   } = {},
 ): Promise<{ scan: Scan; state: string }> {
   const { set = POLICIES, targets = targetsOf(sandbox), types = RESOURCE_TYPE_NAMES, confirm_all = false } = options;
   const now = options.now ?? (() => new Date());
   const aws = options.aws ?? awsOf(sandbox);
-  const settings = { mass_close: { share: 0.3, count: 50 }, targets_at_once: 4, accounts: options.accounts ?? {} };
+  const { members = null, mass_close = { share: 0.3, count: 50 }, accounts = {} } = options;
+  const settings = { mass_close, targets_at_once: 4, accounts };
   try {
     await useSet(database, set, {
       activate: true,
@@ -100,7 +105,7 @@ export async function scanAll(
     });
     const created = await createScan(
       database,
-      { targets, types, confirm_all, trigger: "cli", requested_by: "test" },
+      { targets, members, types, confirm_all, trigger: "cli", requested_by: "test" },
       now(),
     );
     if (!created) throw new Error("no scan was created");

@@ -1,7 +1,8 @@
 import type { Database } from "../../db/client.ts";
 import type { Unit } from "../../inventory/resource.ts";
 import type { HeldDecision } from "../finding.ts";
-import { type Changes, type Known, type Occasion, reconcileGone, resolved } from "../reconcile.ts";
+import { type Changes, type Known, type Occasion, resolved } from "../changes.ts";
+import { reconcileGone } from "../reconcile-absence.ts";
 import { held_decisions } from "../schema.ts";
 import { NEVER_SEEN } from "../sights.ts";
 import { newTally } from "../tally.ts";

@@ -3,7 +3,7 @@ import type { Database } from "../../db/client.ts";
 import type { Unit } from "../../inventory/resource.ts";
 import { scan_units, units } from "../../inventory/schema.ts";
 import type { Resolution } from "../finding.ts";
-import type { FindingChange } from "../reconcile.ts";
+import type { FindingChange } from "../changes.ts";
 import { findings, held_closures } from "../schema.ts";
 import { insertRows, textArray } from "./insert-rows.ts";
 

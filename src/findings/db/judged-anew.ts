@@ -6,7 +6,8 @@ import { NOT_LOOKED_UP, type Surroundings } from "../../inventory/surroundings.t
 import { ruleOf } from "../../policy/fix.ts";
 import { judge } from "../../policy/judge.ts";
 import type { PolicySet } from "../../policy/load.ts";
-import { type Changes, type FindingRow, type Known, type Occasion, reconcile, type ResourceRow } from "../reconcile.ts";
+import type { Changes, FindingRow, Known, Occasion, ResourceRow } from "../changes.ts";
+import { reconcile } from "../reconcile.ts";
 import { loadLiveAfter } from "./known.ts";
 import type { Renamed } from "./rename-rules.ts";
 

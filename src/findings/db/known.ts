@@ -3,7 +3,7 @@ import type { PgTable } from "drizzle-orm/pg-core";
 import type { Database } from "../../db/client.ts";
 import type { Unit } from "../../inventory/resource.ts";
 import { resources } from "../../inventory/schema.ts";
-import type { Known, ResourceRow } from "../reconcile.ts";
+import type { Known, ResourceRow } from "../changes.ts";
 import { findings } from "../schema.ts";
 import { textArray } from "./insert-rows.ts";
 

@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import type { Database } from "../../db/client.ts";
 import { resources, service_readings } from "../../inventory/schema.ts";
 import { digestOfState } from "../digest.ts";
-import type { Changes, FindingChange, Known, Occasion, ResourceRow } from "../reconcile.ts";
+import type { Changes, FindingChange, Known, Occasion, ResourceRow } from "../changes.ts";
 import { finding_events, findings } from "../schema.ts";
 import { countChanges, type Tally } from "../tally.ts";
 import { insertRows, orReplace } from "./insert-rows.ts";

@@ -5,7 +5,7 @@ import { coveredBy } from "../../exemptions/covers.ts";
 import { exemptionsInForce } from "../../exemptions/store.ts";
 import { activation, judgedAnew, type JudgedAnew, renamesOf } from "../../findings/db/judged-anew.ts";
 import { unitKey } from "../../findings/db/known.ts";
-import type { FindingChange, FindingRow } from "../../findings/reconcile.ts";
+import type { FindingChange, FindingRow } from "../../findings/changes.ts";
 import { units } from "../../inventory/schema.ts";
 import { wantedForRepair } from "../../policy/needs.ts";
 import { compilePolicies, type PolicySet } from "../../policy/load.ts";
