@@ -1,7 +1,7 @@
 import { asc, eq } from "drizzle-orm";
 import type { Database } from "../../db/client.ts";
 import type { Unit } from "../../inventory/resource.ts";
-import { type Departure, scan_units, scans, units } from "../../inventory/schema.ts";
+import { type Departure, scan_units, type scans, units } from "../../inventory/schema.ts";
 import type { Occasion } from "../changes.ts";
 import { holdClosures, isMassClose, type MassCloseLimits } from "../mass-close.ts";
 import { reconcileOutOfScope } from "../reconcile-absence.ts";
