@@ -388,6 +388,8 @@ CREATE TABLE "scan_targets" (
 	"expected" integer NOT NULL,
 	"state" text NOT NULL,
 	"attempts" integer DEFAULT 0 NOT NULL,
+	"fruitless" integer DEFAULT 0 NOT NULL,
+	"taken_at" timestamp with time zone,
 	"lease_owner" text,
 	"lease_epoch" integer DEFAULT 0 NOT NULL,
 	"lease_expires_at" timestamp with time zone,

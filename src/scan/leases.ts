@@ -5,7 +5,7 @@ import type { Database } from "../db/client.ts";
 import { reasonOf } from "../db/reason.ts";
 import { uuidv7 } from "../db/uuid.ts";
 import type { Target } from "../inventory/resource.ts";
-import { scans } from "../inventory/schema.ts";
+import { scan_units, scans } from "../inventory/schema.ts";
 import { log } from "../log.ts";
 import { scan_targets } from "./schema.ts";
 import { beatScans, HEARTBEAT_MS, LEASE_MS, notEnded } from "./store.ts";
@@ -29,6 +29,8 @@ export type Lease = ScanTargetKey & {
   readonly epoch: number;
   /** How often a process took it, this time included. */
   readonly attempts: number;
+  /** How many of the last attempts, this one included, no unit ended in. */
+  readonly fruitless: number;
   /** Aborts with LeaseLostError or ScanStoppedError. */
   readonly signal: AbortSignal;
   /** Makes sure, until the transaction ends, that the lease is still ours. Throws LeaseLostError. */
@@ -50,6 +52,10 @@ type Held = {
 };
 
 const leaseEnd = sql`clock_timestamp() + ${LEASE_MS} * interval '1 millisecond'`;
+/** Whether a unit of a target ended since the target was last taken. */
+const endedSinceTaken = sql`exists (select from ${scan_units} as unit
+  where unit.scan_id = ${scan_targets}.scan_id and unit.account_id = ${scan_targets}.account_id and unit.region = ${scan_targets}.region
+    and unit.finished_at > ${scan_targets}.taken_at)`;
 const isExpired = lt(scan_targets.lease_expires_at, sql`clock_timestamp()`);
 
 /**
@@ -75,10 +81,20 @@ export class Leases {
   async take(key: ScanTargetKey, calls: () => Readonly<Record<string, number>>): Promise<Lease | "busy" | "over"> {
     const row = await this.#database.transaction((transaction) => claim(transaction, key, this.owner)).catch(isTaken);
     if (typeof row === "string") return row;
-    const { scan_id, account_id, region, partition, lease_epoch: epoch, attempts } = row;
+    const { scan_id, account_id, region, partition, lease_epoch: epoch, attempts, fruitless } = row;
     const controller = new AbortController();
     const hold = (transaction: Database) => holdLease(transaction, key, epoch);
-    const lease = { scan_id, account_id, region, partition, epoch, attempts, signal: controller.signal, hold };
+    const lease = {
+      scan_id,
+      account_id,
+      region,
+      partition,
+      epoch,
+      attempts,
+      fruitless,
+      signal: controller.signal,
+      hold,
+    };
     if (this.#held.size === 0) this.#beaten_at = performance.now();
     this.#held.set(nameOf(key), { lease, controller, calls, before: row.api_calls });
     return lease;
@@ -91,7 +107,12 @@ export class Leases {
 
   /** Gives a target back, undone, for another process to take. That this one took it does not count. */
   async giveBack(lease: Lease, result: TargetResult): Promise<void> {
-    await this.#leave(lease, result, { state: "queued", queued_at: null, attempts: sql`${scan_targets.attempts} - 1` });
+    await this.#leave(lease, result, {
+      state: "queued",
+      queued_at: null,
+      attempts: sql`${scan_targets.attempts} - 1`,
+      fruitless: sql`greatest(${scan_targets.fruitless} - 1, 0)`,
+    });
   }
 
   /** Leaves a target as it is: its lease runs out, and another process takes it then. For when the database or this process fails. */
@@ -183,6 +204,8 @@ async function claim(
       lease_epoch: sql`${scan_targets.lease_epoch} + 1`,
       lease_expires_at: leaseEnd,
       attempts: sql`${scan_targets.attempts} + 1`,
+      fruitless: sql`case when ${endedSinceTaken} then 1 else ${scan_targets.fruitless} + 1 end`,
+      taken_at: sql`clock_timestamp()`,
       started_at: sql`coalesce(${scan_targets.started_at}, clock_timestamp())`,
     })
     .where(and(isTarget(key), eq(scan_targets.state, "queued")))

@@ -41,6 +41,10 @@ export const scan_targets = pgTable(
     state: text().$type<ScanTargetState>().notNull(),
     /** How often a process took it and neither ended it nor gave it back. */
     attempts: integer().notNull().default(0),
+    /** How many of the last attempts, in a row, ended no unit: what kills whoever reads it is given up in the end. */
+    fruitless: integer().notNull().default(0),
+    /** When it was last taken, by the database's clock. */
+    taken_at: instant(),
     /** Host, process and a random part of whoever holds the lease; null: nobody does. */
     lease_owner: text(),
     /** Rises with every lease: what the holder of an earlier one brings is refused. */

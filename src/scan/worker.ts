@@ -23,8 +23,11 @@ export type WorkerDeps = Pick<TargetDeps, "database" | "aws" | "now"> & {
   readonly afterScan: (scan: Scan, set: PolicySet, signal: AbortSignal) => Promise<void>;
 };
 
-/** A target that so many processes took and none ended, is what they die of: it is given up. */
-const MOST_ATTEMPTS = 5;
+/**
+ * A target is what its processes die of, when so many began it in a row and none ended as much as a unit of it: it is given up.
+ * Where processes die of something else, some unit ends before that.
+ */
+const MOST_FRUITLESS = 8;
 
 /** The longest that a stopping process waits for what it has begun. Milliseconds. */
 const STOP_MS = 8000;
@@ -101,8 +104,8 @@ export class Worker {
   async #audit(scan: Scan, lease: Lease): Promise<string[]> {
     const { settings } = this.#deps;
     const deps = { ...this.#deps, set: await this.#sets(scan.policy_set_id ?? ""), readAccount: this.#readAccount };
-    if (lease.attempts > MOST_ATTEMPTS) {
-      const message = `${MOST_ATTEMPTS} processes began to read this target, and none ended it`;
+    if (lease.fruitless > MOST_FRUITLESS) {
+      const message = `${MOST_FRUITLESS} processes one after the other began to read this target, and none ended a single unit of it`;
       await this.#giveUp(deps, scan, lease, { name: "WorkersLost", message, operation: "scan" });
       return [];
     }

@@ -197,13 +197,13 @@ describeOnBoth("workers on %s", (kind) => {
     expect(open).toEqual([]);
   });
 
-  test("a target that its processes die of is given up after five, and the others are complete", async () => {
+  test("a target that its processes die of is given up after eight, and the others are complete", async () => {
     const queue = await queueOnly();
     const scan = await ask(queue);
     const [target] = await targetsOf(scan);
     await opened.database
       .update(scan_targets)
-      .set({ attempts: 5 })
+      .set({ attempts: 8, fruitless: 8 })
       .where(sql`${scan_targets.account_id} = ${target!.account_id} and ${scan_targets.region} = ${target!.region}`);
     await work();
     expect(await untilEnded(scan)).toMatchObject({ state: "partial" });
@@ -211,6 +211,25 @@ describeOnBoth("workers on %s", (kind) => {
     expect(failed.map(({ account_id, region, error }) => [account_id, region, error?.name])).toEqual(
       scan.types.map(() => [target!.account_id, target!.region, "WorkersLost"]),
     );
+  });
+
+  test("a target of which each process ended some units before it died is not given up", async () => {
+    const queue = await queueOnly();
+    const scan = await ask(queue);
+    const [target] = await targetsOf(scan);
+    const here = sql`account_id = ${target!.account_id} and region = ${target!.region}`;
+    await opened.database
+      .update(scan_targets)
+      .set({ attempts: 20, fruitless: 8, taken_at: sql`clock_timestamp() - interval '1 minute'` })
+      .where(here);
+    await opened.database
+      .update(scan_units)
+      .set({ state: "complete", finished_at: new Date() })
+      .where(sql`${here} and type = 'solution'`);
+    await work();
+    expect(await untilEnded(scan)).toMatchObject({ state: "succeeded" });
+    const [row] = await opened.database.select().from(scan_targets).where(here);
+    expect(row).toMatchObject({ state: "ended", attempts: 21, fruitless: 1 });
   });
 
   test("a target that takes longer than is allowed ends with that reason", async () => {
