@@ -100,8 +100,11 @@ async function buildWorker(): Promise<string> {
   const script = stripTypeScriptTypes(text).replaceAll(/"\.\.\/src\/([\w/-]+)\.ts"/g, (_, path) =>
     JSON.stringify(`${DIST}${path}.js`),
   );
-  const path = join(folder, "record-inventory.mjs");
-  await writeFile(path, script);
+  await writeFile(join(folder, "record-inventory.mjs"), script);
+  // As the program itself begins: otherwise what Node needs to find the files of drizzle-orm is more than all the rest.
+  const path = join(folder, "start.mjs");
+  const start = `import { hastenImports } from ${JSON.stringify(`${DIST}cli/quick-imports.js`)};\nhastenImports();\nawait import("./record-inventory.mjs");\n`;
+  await writeFile(path, start);
   return path;
 }
 
