@@ -97,6 +97,10 @@ export const ConfigFile = z.strictObject({
         .string()
         .regex(/^[\w+=,.@-]{1,64}$/, "the name of a role, without its ARN")
         .optional(),
+      repair_role: z
+        .string()
+        .regex(/^[\w+=,.@-]{1,64}$/, "the name of a role, without its ARN")
+        .optional(),
       external_id: z
         .string()
         .regex(/^[\w+=,.@:/-]{2,1224}$/)

@@ -1,7 +1,7 @@
-import { and, asc, desc, eq, getTableColumns, getViewSelectedFields, gte, sql } from "drizzle-orm";
+import { and, asc, desc, eq, getTableColumns, getViewSelectedFields, gte, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../db/client.ts";
 import type { FindingEventName } from "../findings/finding.ts";
-import { type ScanUnitState, scan_units } from "../inventory/schema.ts";
+import { type ScanUnitState, scan_units, scans } from "../inventory/schema.ts";
 import type { ReadError } from "../inventory/resource.ts";
 import type { ResourceType } from "../inventory/resource-types.ts";
 import type { Severity } from "../policy/verdict.ts";
@@ -422,12 +422,21 @@ export async function changesSince(database: Database, since: { at: Date } | { s
   const rows = await database
     .select({ event: view.event, cause: view.cause, count: sql<number>`count(*)::integer` })
     .from(view)
-    .where("at" in since ? gte(view.at, since.at) : eq(view.scan_id, since.scan_id))
+    .where(
+      "at" in since
+        ? gte(view.at, since.at)
+        : and(eq(view.scan_id, since.scan_id), gte(view.at, notBefore(since.scan_id))),
+    )
     .groupBy(view.event, view.cause)
     .orderBy(view.event, view.cause);
   const changes: Changes = { opened: {}, changed: {}, reopened: {}, resolved: {} };
   for (const { event, cause, count } of rows) changes[event][cause] = count;
   return changes;
+}
+
+/** Nothing of a scan is older than this, whatever the clocks of its workers: the events of all other scans need not be looked at. */
+function notBefore(scan_id: string): SQL {
+  return sql`(select ${scans.created_at} - interval '1 day' from ${scans} where ${scans.id} = ${scan_id})`;
 }
 
 /** What the numbers rest on: the active set of policies and how fresh the units are. */

@@ -17,6 +17,9 @@ export type SandboxAccount = {
 /** Role that exists in every active account and that every caller of the organization may assume. */
 export const ROLE_NAME = "TagwardenAudit";
 
+/** Another role in every active account, which is always as usual and may do everything. */
+export const REPAIR_ROLE_NAME = "TagwardenRepair";
+
 /** Management account: dummy access keys belong to it. */
 export const MANAGEMENT_ACCOUNT_ID = "111122223333";
 

@@ -12,8 +12,8 @@ export type Caller = {
   /** ARN of the user, or of the assumed role's session. */
   readonly arn: string;
   readonly user_id: string;
-  /** A session of a role, not a user. */
-  readonly is_role: boolean;
+  /** Name of the role whose session it is; null: a user. */
+  readonly role: string | null;
   /** What the session is narrowed to; null: to nothing. */
   readonly session_policy: SessionPolicy | null;
 };
@@ -75,7 +75,7 @@ export function callerOf(headers: IncomingHttpHeaders, management_account_id: st
     region,
     service,
     access_key_id: key,
-    is_role: token !== null,
+    role: token?.role ?? null,
     session_policy: token?.policy ?? null,
     ...(token
       ? {

@@ -1,3 +1,4 @@
+import { ROLE_NAME } from "./accounts.ts";
 import type { Caller } from "./caller.ts";
 import { allows, matchesAny } from "./session-policy.ts";
 
@@ -37,10 +38,10 @@ export class Roles {
   }
 
   /** Why a session of a role may not do something, as AWS words it; null: it may, or the caller is no session of a role. */
-  refusal({ account_id, is_role, session_policy }: Caller, action: string): string | null {
+  refusal({ account_id, role, session_policy }: Caller, action: string): string | null {
     // Of this one action AWS says that it needs no permission, and that no policy can deny it.
-    if (!is_role || action === "sts:GetCallerIdentity") return null;
-    if (matchesAny(this.of(account_id)?.lacks ?? [], action))
+    if (role === null || action === "sts:GetCallerIdentity") return null;
+    if (role === ROLE_NAME && matchesAny(this.of(account_id)?.lacks ?? [], action))
       return `no identity-based policy allows the ${action} action`;
     return session_policy && !allows(session_policy, action) ? `no session policy allows the ${action} action` : null;
   }

@@ -4,12 +4,18 @@ import type { TargetSource } from "./targets.ts";
 
 /** The configuration in the form that the AWS side takes. Static credentials and an endpoint are given only for a sandbox in this process. */
 export function awsSettings(config: Config, sandbox?: Pick<AwsSettings, "endpoint" | "credentials">): AwsSettings {
-  const { role, external_id, session_name, session_policy } = config.targets;
+  const { role, repair_role, external_id, session_name, session_policy } = config.targets;
   const { index, list, read, write, patience_seconds, sample_share } = config.limits;
   return {
     ...sandbox,
-    ...(role !== undefined && {
-      role: { name: role, session_name, session_policy, ...(external_id !== undefined && { external_id }) },
+    ...((role ?? repair_role) !== undefined && {
+      role: {
+        session_name,
+        session_policy,
+        ...(role !== undefined && { name: role }),
+        ...(repair_role !== undefined && { repair_name: repair_role }),
+        ...(external_id !== undefined && { external_id }),
+      },
     }),
     limits: { index, list, read, write },
     sample_share,

@@ -49,6 +49,44 @@ async function listing(api: TargetApi) {
   return page.value;
 }
 
+describe("a role of its own for repairs", () => {
+  test.each([
+    ["in another account", MEMBER],
+    ["in the caller's own account", null],
+  ])("is what writes %s, and no scan takes it", async (_where, other) => {
+    const sandbox = await startSandbox({ resources: 100, accounts: 1 });
+    const { role_name: name, management_account_id } = sandbox.organization;
+    const account_id = other ?? management_account_id;
+    sandbox.setRoles([{ account_id, lacks: ["personalize:TagResource", "personalize:UntagResource"] }]);
+    const aws = awsOf(sandbox, { role: { name, repair_name: "TagwardenRepair", session_name: "tagwarden" } });
+    closing.push(
+      () => sandbox.close(),
+      () => aws.close(),
+    );
+    const target = { account_id, region: "us-east-1" };
+    const arn = sandbox.createResource(target, "filter", "one", { Team: "a" });
+    const assumed = () => sandbox.calls.by_operation["AssumeRole"] ?? 0;
+    const scanning = await aws.target(target);
+    expect(assumed()).toBe(other === null ? 0 : 1);
+    const repairing = await aws.target(target, "repair");
+    expect(assumed()).toBe(other === null ? 1 : 2);
+    expect(await tag(repairing, arn)).toEqual({ outcome: "accepted" });
+    expect(await readServiceTags(scanning, arn)).toMatchObject({ tags: { Owner: "x@example.com" } });
+  });
+
+  test("is asked for by its name, and named where it is not there", async () => {
+    const sandbox = await startSandbox({ resources: 100, accounts: 1 });
+    const { role_name: name } = sandbox.organization;
+    const aws = awsOf(sandbox, { role: { name, repair_name: "NoSuchRole", session_name: "tagwarden" } });
+    closing.push(
+      () => sandbox.close(),
+      () => aws.close(),
+    );
+    await expect(enter(aws, "repair")).rejects.toThrow(/role\/NoSuchRole/);
+    expect(await listing(await enter(aws))).toMatchObject({ listed: true });
+  });
+});
+
 describe("the session of a scan", () => {
   test("reads, and cannot write a tag although its role could", async () => {
     const { sandbox, aws, arn } = await open();

@@ -105,8 +105,18 @@ describe("docs/iam/stackset.yaml", () => {
     expect(Parameters["Repair"]).toMatchObject({ Default: "no", AllowedValues: ["no", "yes"] });
     expect(role?.["ManagedPolicyArns"]).toEqual([
       { Ref: "ScanPolicy" },
-      { "Fn::If": ["MayRepair", { Ref: "RepairPolicy" }, { Ref: "AWS::NoValue" }] },
+      { "Fn::If": ["SameRoleRepairs", { Ref: "RepairPolicy" }, { Ref: "AWS::NoValue" }] },
     ]);
+  });
+
+  test("makes a role of its own for repairs where one is named, which lets in the same and only repairs", () => {
+    const own = Resources["RepairRole"];
+    expect(own?.Condition).toBe("OwnRoleRepairs");
+    expect(own?.Properties["ManagedPolicyArns"]).toEqual([{ Ref: "RepairPolicy" }]);
+    expect(own?.Properties["AssumeRolePolicyDocument"]).toEqual(role?.["AssumeRolePolicyDocument"]);
+    expect(Conditions["OwnRoleRepairs"]).toEqual({
+      "Fn::And": [{ Condition: "MayRepair" }, { Condition: "HasRepairRole" }],
+    });
   });
 
   test("lets the auditor in as docs/iam/trust.json does, with an external id where there is one", () => {
@@ -134,8 +144,9 @@ describe("docs/iam/stackset.yaml", () => {
     expect(referred.filter((name) => !names.includes(name))).toEqual([]);
     const conditions = [...text.matchAll(/Fn::If: \[(\w+)|Fn::If:\n\s+- (\w+)|Condition: (\w+)/g)];
     const used = conditions.map((match) => match[1] ?? match[2] ?? match[3] ?? "");
-    expect(used.toSorted()).toEqual(["HasExternalId", "MayRepair", "MayRepair"]);
-    expect(Object.keys(Conditions).toSorted()).toEqual(["HasExternalId", "MayRepair"]);
+    const all = Object.keys(Conditions).toSorted();
+    expect(all).toEqual(["HasExternalId", "HasRepairRole", "MayRepair", "OwnRoleRepairs", "SameRoleRepairs"]);
+    expect([...new Set(used)].toSorted()).toEqual(all);
   });
 
   test.each([

@@ -34,7 +34,7 @@ function contextOf(resources: number): Context {
     access_key_id: "x",
     arn: "x",
     user_id: "x",
-    is_role: false,
+    role: null,
     session_policy: null,
   };
   return { world, roles: new Roles([]), caller, now };

@@ -204,7 +204,7 @@ function contextOf(): Context {
     access_key_id: "x",
     arn: "x",
     user_id: "x",
-    is_role: false,
+    role: null,
     session_policy: null,
   };
   return { world, roles: new Roles([]), caller: { ...caller, account_id: "111122223333" }, now };

@@ -6,9 +6,12 @@ import type { AwsCredentials } from "./credentials.ts";
 /** How the sessions of one purpose are narrowed: to what it calls, to managed policies by name or ARN, or not at all. */
 type SessionPolicy = "narrow" | "off" | readonly string[];
 
-/** The role to assume in every account that is not the caller's own. */
+/** The roles to assume in accounts. */
 export type RoleSettings = {
-  readonly name: string;
+  /** In every account that is not the caller's own; absent: only that one can be entered. */
+  readonly name?: string;
+  /** Another role by which tags are written, in the caller's own account too: the one that scans need not be able to. */
+  readonly repair_name?: string;
   readonly external_id?: string;
   readonly session_name: string;
   /** `narrow` where it says nothing. */
@@ -24,8 +27,14 @@ export type AccountRole = {
 };
 
 /** ARN of the role in its account. */
-export function roleArn({ settings, partition, account_id }: AccountRole): string {
-  return `arn:${partition}:iam::${account_id}:role/${settings.name}`;
+export function roleArn({ settings, partition, account_id, purpose }: AccountRole): string {
+  return `arn:${partition}:iam::${account_id}:role/${roleName(settings, purpose)}`;
+}
+
+/** Name of the role for a purpose. `own`: in the caller's own account, where their credentials do, unless a role is set for this purpose alone. */
+export function roleName(settings: RoleSettings | undefined, purpose: Purpose, own = false): string | undefined {
+  const named = purpose === "repair" ? settings?.repair_name : undefined;
+  return named ?? (own ? undefined : settings?.name);
 }
 
 /** Assumes a role. Throws what STS answers, under its name, with what to do about it where a person can do something. */

@@ -1,7 +1,7 @@
 import type { STSClient } from "@aws-sdk/client-sts";
 import type { Purpose } from "../actions.ts";
 import type { LimitSettings, SteadyRate } from "../limiter.ts";
-import { assumeRole, roleArn, type RoleSettings } from "./assume-role.ts";
+import { assumeRole, roleArn, roleName, type RoleSettings } from "./assume-role.ts";
 import { CallCounts } from "./call-counts.ts";
 import { type AwsCredentials, rememberCredentials, type RememberedCredentials } from "./credentials.ts";
 import { type Attempt, Gate, type GateSettings } from "./gate.ts";
@@ -162,7 +162,7 @@ export function openAws(settings: AwsSettings): Aws {
 
   const assumed = remember(async (_key, account_id: string, purpose: Purpose, targetRegion: string) => {
     const [{ partition }, { sts }, baseRegion] = await Promise.all([caller(), sdk(), region()]);
-    if (!settings.role) {
+    if (!settings.role || roleName(settings.role, purpose) === undefined) {
       throw new MissingRoleError(
         `Account ${account_id} is not the caller's own, and no role is set that could be assumed there (targets.role).`,
       );
@@ -190,8 +190,11 @@ export function openAws(settings: AwsSettings): Aws {
   const gatesOf = remember(async (key) => targetGates(settings.limits, { ...gates, counts: countsIn(key) }, heard));
   const targets = remember(async (_key, account_id: string, region: string, purpose: Purpose) => {
     const [{ personalize, tagging, common }, me] = await Promise.all([sdk(), caller()]);
+    const own = account_id === me.account_id;
     const credentials =
-      account_id === me.account_id ? base : await assumed(`${account_id}/${purpose}`, account_id, purpose, region);
+      own && roleName(settings.role, purpose, own) === undefined
+        ? base
+        : await assumed(`${account_id}/${purpose}`, account_id, purpose, region);
     const config = { ...common, region, credentials: credentials.provider };
     const clients = {
       personalize: new personalize.PersonalizeClient(config),
