@@ -333,6 +333,7 @@ CREATE TABLE "plan_actions" (
 	"tags_after" jsonb,
 	"attempts" integer DEFAULT 0 NOT NULL,
 	"intended_at" timestamp with time zone,
+	"written_at" timestamp with time zone,
 	"finished_at" timestamp with time zone,
 	CONSTRAINT "plan_actions_plan_id_position_pk" PRIMARY KEY("plan_id","position")
 );
@@ -448,6 +449,7 @@ CREATE INDEX "scans_by_created_at" ON "scans" USING btree ("created_at");--> sta
 CREATE UNIQUE INDEX "policy_sets_by_version" ON "policy_sets" USING btree ("version");--> statement-breakpoint
 CREATE UNIQUE INDEX "policy_sets_one_active" ON "policy_sets" USING btree ("active") WHERE "policy_sets"."active";--> statement-breakpoint
 CREATE INDEX "plan_actions_by_arn" ON "plan_actions" USING btree ("arn");--> statement-breakpoint
+CREATE INDEX "plan_actions_by_written_at" ON "plan_actions" USING btree ("written_at");--> statement-breakpoint
 CREATE INDEX "plans_by_created_at" ON "plans" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "plans_by_scan" ON "plans" USING btree ("scan_id");--> statement-breakpoint
 CREATE INDEX "event_deliveries_waiting" ON "event_deliveries" USING btree ("arn") WHERE state = 'received';--> statement-breakpoint

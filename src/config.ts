@@ -3,6 +3,8 @@ import { isAbsolute, join, relative } from "node:path";
 import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { timingProblems } from "./cron/problems.ts";
+import { DAYS } from "./cron/quiet-hours.ts";
+import { isTimeZone } from "./cron/zone.ts";
 
 /** The user gave something that cannot be done: the message says what, where and what to do. Exit code 2, nothing was done. */
 export class UsageError extends Error {
@@ -29,6 +31,9 @@ const rampedRate = () =>
     .strictObject({ start: z.number().positive().default(10), most: z.number().positive().default(40) })
     .refine(({ start, most }) => start <= most, "start is above most")
     .prefault({});
+
+const wallTime = () =>
+  z.string("a time is text: put it in quotes").regex(/^([01]\d|2[0-3]):[0-5]\d$/, "a time from 00:00 to 23:59");
 
 /** A schedule in `tagwarden.yaml`. */
 const ScheduleEntry = z
@@ -146,8 +151,32 @@ export const ConfigFile = z.strictObject({
     .strictObject({
       max_changes: z.number().int().positive().default(1000),
       max_changes_per_target: z.number().int().positive().default(500),
+      max_changes_per_hour: z.number().int().positive().default(5000),
       error_share: z.number().min(0).max(1).default(0.2),
       error_minimum: z.number().int().positive().default(20),
+      actions_at_once: z.number().int().min(1).max(64).default(8),
+      canary: z
+        .strictObject({
+          share: z.number().min(0).max(1).default(0.05),
+          least: z.number().int().min(0).default(5),
+        })
+        .prefault({}),
+      quiet_hours: z
+        .array(
+          z.strictObject({
+            days: z
+              .array(z.enum(DAYS))
+              .min(1)
+              .default([...DAYS]),
+            from: wallTime(),
+            to: wallTime(),
+            time_zone: z
+              .string()
+              .refine(isTimeZone, "a time zone of the IANA database, like Europe/Berlin")
+              .default("UTC"),
+          }),
+        )
+        .default([]),
     })
     .prefault({}),
   limits: z

@@ -113,7 +113,13 @@ export const plan_actions = pgTable(
     /** How many runs began it. */
     attempts: integer().notNull().default(0),
     intended_at: instant(),
+    /** When what was before was committed, by the database's clock: the first write follows at once. */
+    written_at: instant(),
     finished_at: instant(),
   },
-  (table) => [primaryKey({ columns: [table.plan_id, table.position] }), index("plan_actions_by_arn").on(table.arn)],
+  (table) => [
+    primaryKey({ columns: [table.plan_id, table.position] }),
+    index("plan_actions_by_arn").on(table.arn),
+    index("plan_actions_by_written_at").on(table.written_at),
+  ],
 );

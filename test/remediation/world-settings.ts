@@ -6,7 +6,16 @@ export const ACTOR = "arn:aws:iam::111122223333:user/tester";
 
 export const FAST: ApplyTiming = { verify_delays_ms: [0, 5, 20], lease_ms: 600, heartbeat_ms: 50 };
 
-export const BUDGETS: Budgets = { max_changes: 1000, max_changes_per_target: 500, error_share: 0.2, error_minimum: 20 };
+export const BUDGETS: Budgets = {
+  max_changes: 1000,
+  max_changes_per_target: 500,
+  max_changes_per_hour: 1_000_000,
+  error_share: 0.2,
+  error_minimum: 20,
+  actions_at_once: 1,
+  canary: { share: 0, least: 0 },
+  quiet_hours: [],
+};
 
 /** A connection that wastes no time. */
 export function connect(endpoint: string): Aws {

@@ -20,13 +20,13 @@ import { startWork, type Work } from "../../src/scan/work.ts";
 import { openApp } from "../http/open-app.ts";
 import { callsOf, deliveryOf } from "../support/cloudtrail.ts";
 import { describeOnBoth, emptyTables, openTestDatabase } from "../support/database.ts";
+import { BUDGETS } from "../remediation/world-settings.ts";
 import { byIdentity, expectedFindings } from "../support/expected.ts";
 import { awsOf, POLICIES, scanAll } from "../support/scan.ts";
 
 const KEY = "0123456789abcdef0123456789abcdef";
 const HOUR_MS = 3_600_000;
 const GOOD = { CostCenter: "CC-1234", Environment: "prod" };
-const BUDGETS = { max_changes: 1000, max_changes_per_target: 500, error_share: 0.2, error_minimum: 20 };
 
 describeOnBoth("events on %s", (kind) => {
   let opened: Awaited<ReturnType<typeof openTestDatabase>>;

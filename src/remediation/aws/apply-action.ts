@@ -91,7 +91,11 @@ export async function applyAction(run: Run, api: TargetApi, action: ActionRow): 
     run.spending.tried(false);
     return decision.state === "open" ? leave(run, action, decision.note) : finish(run, action, decision, answer);
   }
-  const refusal = decision.owed ? run.spending.force(action) : retired ? RETIRED : run.spending.spend(action);
+  const refusal = decision.owed
+    ? run.spending.force(action)
+    : retired
+      ? RETIRED
+      : run.spending.spend(action, run.now());
   if (refusal) {
     if (!resumed) await putBack(database, hold, action.position);
     return { state: "put_back", note: refusal };

@@ -1,16 +1,18 @@
 import type { Database } from "../../db/client.ts";
 import { uuidv7 } from "../../db/uuid.ts";
 import { pause } from "../../inventory/aws/pause.ts";
-import type { Aws, TargetApi } from "../../inventory/aws/session.ts";
+import type { Aws } from "../../inventory/aws/session.ts";
 import { errorName } from "../../inventory/call-error.ts";
 import type { PolicySet } from "../../policy/load.ts";
 import { type Budgets, Spending } from "../budget.ts";
 import { countsOf, type RemediationCounts } from "../counts.ts";
 import type { End } from "../decide.ts";
-import { beat, endAction, type Hold, LeaseLostError, releasePlan, takePlan } from "../db/journal.ts";
+import { beat, type Hold, LeaseLostError, releasePlan, takePlan } from "../db/journal.ts";
+import { countRecentWrites } from "../db/recent-writes.ts";
 import { planHash } from "../plan.ts";
 import { type ActionRow, countActions, loadPlan, type PlanRefusal, type PlanRow } from "../store.ts";
-import { applyAction, type ApplyStep, type Run } from "./apply-action.ts";
+import type { ApplyStep, Run } from "./apply-action.ts";
+import { runActions } from "./run-actions.ts";
 
 /** What applying works with. */
 export type ApplyDeps = {
@@ -57,9 +59,6 @@ export type ApplyResult =
       readonly stopped: string | null;
     }
   | { readonly outcome: "refused"; readonly reason: Exclude<PlanRefusal, "already_applied"> };
-
-/** Targets under way at the same time; within one, actions follow each other. */
-const TARGETS_AT_ONCE = 8;
 
 /** Runs of this process. */
 const running = new Set<string>();
@@ -118,7 +117,7 @@ async function runPlan(
   // Loaded anew: between the first look and the hold another run may have ended some.
   const loaded = await loadPlan(database, hold.plan_id);
   const refusal = refusalOf(loaded, now());
-  const lease = keepAlive(database, hold, timing);
+  const lease = keepAlive(database, hold, spending, timing);
   let stopped: string | null = null;
   try {
     if (!loaded || refusal !== null) {
@@ -139,8 +138,11 @@ async function runPlan(
       onStep: deps.onStep ?? (() => {}),
       confirmAlive: lease.confirm,
     };
+    spending.sawHour(await countRecentWrites(database));
+    // Of a plan whose approval expired only what was begun is ended.
     const expired = plan.expires_at <= now();
-    stopped = await runTargets(deps, run, workOf(actions, expired), signal);
+    const loop = { aws: deps.aws, budgets: deps.budgets, signal };
+    stopped = await runActions(run, loop, expired ? actions.filter(({ state }) => state !== "planned") : actions);
     if (expired) stopped ??= "its approval expired";
   } catch (error) {
     stopped = `the run ended with an error: ${errorName(error)}`;
@@ -152,83 +154,6 @@ async function runPlan(
   }
   const { remaining } = countsOf(await countActions(database, hold.plan_id));
   return resultOf(database, hold.plan_id, remaining === 0 ? "applied" : "stopped", stopped);
-}
-
-/**
- * What a run may do: first what an earlier run had begun, then everything that waits; of a plan whose approval expired only
- * the former.
- */
-function workOf(actions: readonly ActionRow[], expired: boolean): ActionRow[] {
-  const begun = actions.filter(({ state }) => state === "intended");
-  return expired ? begun : [...begun, ...actions.filter(({ state }) => state === "planned")];
-}
-
-/** Works on targets in parallel. Returns why something was left, null when nothing was. */
-async function runTargets(
-  deps: ApplyDeps,
-  run: Run,
-  actions: readonly ActionRow[],
-  signal: AbortSignal | undefined,
-): Promise<string | null> {
-  const targets = Map.groupBy(actions, ({ account_id, region }) => `${account_id}/${region}`).values();
-  let stopped: string | null = null;
-  let failure: { readonly cause: unknown } | null = null;
-  const worker = async () => {
-    for (const ofTarget of targets) {
-      try {
-        stopped = (await runTarget(deps, run, ofTarget, () => failure !== null, signal)) ?? stopped;
-      } catch (cause) {
-        failure ??= { cause };
-      }
-      if (failure) return;
-    }
-  };
-  await Promise.all(Array.from({ length: TARGETS_AT_ONCE }, worker));
-  // TypeScript does not see that the workers assign it.
-  const seen = failure as { readonly cause: unknown } | null;
-  if (seen) throw seen.cause;
-  return stopped;
-}
-
-async function runTarget(
-  { aws }: ApplyDeps,
-  run: Run,
-  actions: readonly ActionRow[],
-  isFailing: () => boolean,
-  signal: AbortSignal | undefined,
-): Promise<string | null> {
-  const [first] = actions;
-  if (!first || signal?.aborted) return signal?.aborted ? "interrupted" : null;
-  let api: TargetApi;
-  try {
-    api = await aws.target({ account_id: first.account_id, region: first.region }, "repair");
-  } catch (error) {
-    const note = `no way into ${first.account_id}/${first.region}: ${errorName(error)}`;
-    for (const action of actions) await block(run, action, note);
-    return null;
-  }
-  let left: string | null = null;
-  for (const action of actions) {
-    if (isFailing()) return left;
-    const exhausted = run.spending.exhausted(action);
-    // What an earlier run had begun is looked at in any case.
-    if (exhausted !== null && action.state !== "intended") return exhausted;
-    if (signal?.aborted) return "interrupted";
-    const result = await applyAction(run, api, action);
-    if (result.state === "put_back") left = result.note;
-    if (result.state === "open") left = result.note;
-  }
-  return left;
-}
-
-async function block({ database, hold, now, onStep }: Run, action: ActionRow, note: string): Promise<void> {
-  // Begun by an earlier run: it stays open until someone can look.
-  if (action.state === "intended") return;
-  const end = { state: "blocked", note } as const;
-  await database.transaction((transaction) =>
-    endAction(transaction, hold, action.position, { ...end, tags_after: null, now: now() }),
-  );
-  await onStep("ended", action, end);
 }
 
 /** Takes the plan, waiting for a run that may be dead until its lease is over. A run that shows life is not waited for. */
@@ -256,10 +181,11 @@ async function takeOver(
   }
 }
 
-/** Says regularly that the run lives; `confirm` makes sure of it, and throws when another run took the plan. */
+/** Says regularly that the run lives, and looks how much all runs changed; `confirm` makes sure of it, and throws when another run took the plan. */
 function keepAlive(
   database: Database,
   hold: Hold,
+  spending: Spending,
   { lease_ms, heartbeat_ms }: ApplyTiming,
 ): { confirm: () => Promise<void>; stop: () => void } {
   let last = performance.now();
@@ -268,6 +194,7 @@ function keepAlive(
     const sent = performance.now();
     if (await beat(database, hold)) last = sent;
     else lost = true;
+    spending.sawHour(await countRecentWrites(database));
   };
   // A beat that fails is made up for by the next, or by `confirm`, which fails itself.
   const timer = setInterval(() => void say().catch(() => {}), heartbeat_ms);

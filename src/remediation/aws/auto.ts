@@ -2,6 +2,7 @@ import { log } from "../../log.ts";
 import { wantedForRepair } from "../../policy/needs.ts";
 import { Spending } from "../budget.ts";
 import { addCounts, countsSince, NO_COUNTS, type RemediationCounts } from "../counts.ts";
+import { countRecentWrites } from "../db/recent-writes.ts";
 import { loadPlannable } from "../load.ts";
 import { type Draft, planChanges } from "../plan.ts";
 import { approvePlan, countActions, createPlan, unfinishedAutoPlans } from "../store.ts";
@@ -22,6 +23,7 @@ export async function autoRemediate(
 ): Promise<RemediationCounts> {
   const { database, set, now, budgets } = deps;
   const spending = new Spending(budgets);
+  spending.sawHour(await countRecentWrites(database));
   let counts = NO_COUNTS;
   for (const id of await unfinishedAutoPlans(database)) {
     if (signal?.aborted) return counts;
@@ -32,7 +34,7 @@ export async function autoRemediate(
   }
 
   const draft = await draftFor(deps, scan_id);
-  const { within, beyond } = cutToBudgets(draft, spending);
+  const { within, beyond } = cutToBudgets(draft, spending, now());
   const about = { mode: "auto", policy_set_id: set.id, scan_id, actor: ACTOR, now: now() } as const;
   const plan = await createPlan(database, { ...draft, actions: within }, about);
   const untried = beyond + (plan ? 0 : draft.blocked.length);
@@ -61,8 +63,8 @@ async function draftFor({ database, set, now }: ApplyDeps, scan_id: string): Pro
 }
 
 /** The actions that the budgets allow, in order; `beyond`: how many are left. */
-function cutToBudgets(draft: Draft, spending: Spending): { within: Draft["actions"]; beyond: number } {
+function cutToBudgets(draft: Draft, spending: Spending, now: Date): { within: Draft["actions"]; beyond: number } {
   const allowance = spending.copy();
-  const within = draft.actions.filter((action) => allowance.spend(action) === null);
+  const within = draft.actions.filter((action) => allowance.spend(action, now) === null);
   return { within, beyond: draft.actions.length - within.length };
 }

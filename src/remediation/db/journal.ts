@@ -114,7 +114,10 @@ export async function putBack(database: Database, hold: Hold, position: number):
 
 /** Commits what the tags were, right before the first write. Throws LeaseLostError. */
 export async function recordBefore(database: Database, hold: Hold, position: number, tags: Tags): Promise<void> {
-  await update(database, hold, position, { tags_before: plain(tags) });
+  await update(database, hold, position, {
+    tags_before: plain(tags),
+    written_at: sql`clock_timestamp()`,
+  });
 }
 
 /** Leaves an action `intended`, with a note: the next run goes on with it. Throws LeaseLostError. */
