@@ -1,3 +1,14 @@
+CREATE TABLE "audit_log" (
+	"position" bigint PRIMARY KEY NOT NULL,
+	"at" timestamp (3) with time zone NOT NULL,
+	"actor" text NOT NULL,
+	"action" text NOT NULL,
+	"subject" text NOT NULL,
+	"detail" json NOT NULL,
+	"prev_hash" text NOT NULL,
+	"hash" text NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "exemption_events" (
 	"id" bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "exemption_events_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
 	"exemption_id" text NOT NULL,
@@ -433,6 +444,9 @@ CREATE TABLE "schedules" (
 	"version" integer DEFAULT 1 NOT NULL
 );
 --> statement-breakpoint
+CREATE INDEX "audit_log_by_actor" ON "audit_log" USING btree ("actor","position");--> statement-breakpoint
+CREATE INDEX "audit_log_by_action" ON "audit_log" USING btree ("action","position");--> statement-breakpoint
+CREATE INDEX "audit_log_by_subject" ON "audit_log" USING btree ("subject","position");--> statement-breakpoint
 CREATE INDEX "exemption_events_by_exemption" ON "exemption_events" USING btree ("exemption_id","id");--> statement-breakpoint
 CREATE INDEX "exemptions_by_expires_at" ON "exemptions" USING btree ("expires_at","id");--> statement-breakpoint
 CREATE INDEX "finding_events_by_finding" ON "finding_events" USING btree ("finding_id","id");--> statement-breakpoint

@@ -12,6 +12,19 @@ DROP TABLE finding_events_unpartitioned;
 CREATE TABLE finding_events_default PARTITION OF finding_events DEFAULT;
 --> statement-breakpoint
 
+-- The audit log is append-only: its rows are neither changed nor deleted, unless somebody takes the trigger
+-- off, and then `tagwarden audit verify` finds the change. TRUNCATE is left to rights (docs/audit-log.md).
+CREATE FUNCTION audit_log_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'the audit log is append-only: % is refused', TG_OP USING ERRCODE = 'insufficient_privilege';
+END $$;
+--> statement-breakpoint
+CREATE TRIGGER audit_log_append_only BEFORE UPDATE OR DELETE ON audit_log FOR EACH STATEMENT EXECUTE FUNCTION audit_log_refuse();
+--> statement-breakpoint
+-- Also for a session that replays what another server did.
+ALTER TABLE audit_log ENABLE ALWAYS TRIGGER audit_log_append_only;
+--> statement-breakpoint
+
 -- The views of schema `reporting`. Written by hand. Names that begin with v1_ are a public interface (docs/reporting.md):
 -- columns are added, never renamed or removed. The other views are parts of these.
 -- A view reads with the rights of its owner, so a role that may read only this schema sees what the views show and no more.
@@ -471,6 +484,11 @@ CROSS JOIN LATERAL generate_series(r.day::timestamp, coalesce(r.next - 1, greate
 GROUP BY 1, 2, 3;
 --> statement-breakpoint
 
+-- Who did what, each row chained to the one before it.
+CREATE VIEW reporting.v1_audit_log AS
+SELECT position, at, actor, action, subject, detail::jsonb AS detail, prev_hash, hash FROM audit_log;
+--> statement-breakpoint
+
 CREATE VIEW reporting.v1_held_decisions AS
 SELECT scan_id, at, decision, actor, units, closures, reason FROM held_decisions;
 --> statement-breakpoint
@@ -660,4 +678,12 @@ DO $$ BEGIN
   COMMENT ON COLUMN reporting.v1_held_decisions.units IS 'Units in which something was held';
   COMMENT ON COLUMN reporting.v1_held_decisions.closures IS 'Findings that were closed, or that stay open';
   COMMENT ON COLUMN reporting.v1_held_decisions.reason IS 'Why, as told';
+  COMMENT ON VIEW reporting.v1_audit_log IS 'Who did what, when: append-only, each row chained to the one before it by its hash.';
+  COMMENT ON COLUMN reporting.v1_audit_log.position IS '1, 2, 3 … without gaps';
+  COMMENT ON COLUMN reporting.v1_audit_log.actor IS 'Who, as told';
+  COMMENT ON COLUMN reporting.v1_audit_log.action IS 'What was done, such as plan.approved';
+  COMMENT ON COLUMN reporting.v1_audit_log.subject IS 'What it was done to: an id or an ARN';
+  COMMENT ON COLUMN reporting.v1_audit_log.detail IS 'Keys, counts, hashes, states and reasons; never the value of a tag';
+  COMMENT ON COLUMN reporting.v1_audit_log.prev_hash IS 'hash of the row before; of the first row 64 zeros';
+  COMMENT ON COLUMN reporting.v1_audit_log.hash IS 'SHA-256 over all other columns';
 END $$;

@@ -7,6 +7,7 @@ const LAYERS = [
   ["log.ts", "version.ts", "terminal", "cron"],
   ["config.ts"],
   ["db", "tags"],
+  ["audit-log"],
   ["inventory"],
   ["policy"],
   ["exemptions"],

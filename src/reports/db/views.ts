@@ -1,4 +1,5 @@
 import { bigint, boolean, doublePrecision, integer, jsonb, pgSchema, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import type { AuditAction, AuditDetail } from "../../audit-log/entry.ts";
 import type { ExemptionSource, ExemptionStatus } from "../../exemptions/exemption.ts";
 import type { FindingEventName, FindingState, HeldDecision, OpenCause, Resolution } from "../../findings/finding.ts";
 import type { ReadError, ReadingSource, UnitState } from "../../inventory/resource.ts";
@@ -274,5 +275,18 @@ export const v1_held_decisions = reporting
     units: integer().notNull(),
     closures: integer().notNull(),
     reason: text(),
+  })
+  .existing();
+
+export const v1_audit_log = reporting
+  .view("v1_audit_log", {
+    position: bigint({ mode: "number" }).notNull(),
+    at: instant().notNull(),
+    actor: text().notNull(),
+    action: text().$type<AuditAction>().notNull(),
+    subject: text().notNull(),
+    detail: jsonb().$type<AuditDetail>().notNull(),
+    prev_hash: text().notNull(),
+    hash: text().notNull(),
   })
   .existing();
