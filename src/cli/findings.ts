@@ -13,9 +13,13 @@ import {
   findingsPage,
   scan,
 } from "../reports/store.ts";
+import type { PolicySet } from "../policy/load.ts";
+import type { PlanFilters } from "../remediation/filters.ts";
 import { formatFindings } from "../reports/terminal.ts";
 import { withContext } from "./context.ts";
+import { writeFillIn } from "./fill-in.ts";
 import { explainPageToken, pageSizeOption } from "./page-options.ts";
+import { planFilters } from "./plan-filters.ts";
 
 export type FindingsOptions = {
   status?: "open" | "exempt" | "resolved" | "all";
@@ -36,7 +40,32 @@ export type FindingsOptions = {
   pageToken?: string;
   json?: boolean;
   csv?: boolean;
+  fillIn?: string;
 };
+
+/** Options that say nothing about the sheet to fill in. */
+const NOT_OF_SHEET: (keyof FindingsOptions)[] = [
+  ...(["status", "severity", "kind", "policy", "key", "scan", "search", "sort"] as const),
+  ...(["pageSize", "pageToken", "json", "csv"] as const),
+];
+
+/** The filters of the sheet. A rule may be named without its policy, as in the list. */
+function sheetFilters(set: PolicySet, options: FindingsOptions): PlanFilters {
+  const names = set.policies.flatMap((policy) => policy.rules.map((rule) => `${policy.id}/${rule.rule_id}`));
+  const rule = options.rule?.flatMap((text) => {
+    const found = names.filter((name) => name === text || name.split("/")[1] === text);
+    return found.length > 0 ? found : [text];
+  });
+  const { accounts: account, regions: region, types: type, owner, arn } = options;
+  return planFilters(set, {
+    ...(rule && { rule }),
+    ...(account && { account }),
+    ...(region && { region }),
+    ...(type && { type }),
+    ...(owner && { owner }),
+    ...(arn && { arn }),
+  });
+}
 
 /** Where a command writes: `columns` and `isTTY` as a terminal has them. */
 export type Output = {
@@ -70,16 +99,27 @@ export function findingsCommand(): Command {
     .option("--page-token <token>", "next_page_token of the page before")
     .addOption(new Option("--json", "print {items, next_page_token, total}").conflicts("csv"))
     .option("--csv", "print every finding as CSV (RFC 4180)")
+    .addOption(
+      new Option("--fill-in <file>", "write a sheet of what only a person knows, for `plan --from`").conflicts(
+        NOT_OF_SHEET,
+      ),
+    )
     .addHelpText(
       "after",
       `
 Examples:
   tagwarden findings --severity high,critical --types campaign
-  tagwarden findings --rule cost-allocation/owner --csv > findings.csv`,
+  tagwarden findings --rule cost-allocation/owner --csv > findings.csv
+  tagwarden findings --fill-in values.csv --accounts 111122223333`,
     )
     .action((options: FindingsOptions) =>
       withContext("findings", async (context) => {
         const { database } = await context.database();
+        if (options.fillIn !== undefined) {
+          const set = await context.activePolicies();
+          const out = (text: string) => process.stdout.write(text);
+          return writeFillIn({ database, set, now: context.now(), out }, options.fillIn, sheetFilters(set, options));
+        }
         await printFindings(database, options, process.stdout);
       }),
     );

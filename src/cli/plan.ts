@@ -1,33 +1,48 @@
 import { Command } from "commander";
 import { UsageError } from "../config.ts";
 import type { Database } from "../db/client.ts";
-import { RESOURCE_TYPE_NAMES, type ResourceType } from "../inventory/resource-types.ts";
-import { ruleOf } from "../policy/fix.ts";
 import type { PolicySet } from "../policy/load.ts";
-import { wantedForRepair } from "../policy/needs.ts";
-import { loadPlannable } from "../remediation/load.ts";
-import { type Draft, planChanges } from "../remediation/plan.ts";
+import { type Proposed, proposePlan } from "../remediation/db/propose.ts";
+import type { GivenValue } from "../remediation/given-values.ts";
+import type { Draft } from "../remediation/plan.ts";
 import { formatActions, formatReview, maskChanges, sensitiveKeys } from "../remediation/plan-text.ts";
-import { createPlan, type PlanRow } from "../remediation/store.ts";
+import type { PlanRow } from "../remediation/store.ts";
+import { templateWarnings } from "../remediation/template-keys.ts";
+import { printable } from "../terminal/text.ts";
 import { withContext } from "./context.ts";
+import { givenValues, setOption } from "./given-values.ts";
+import { listOption } from "./list-option.ts";
+import { type FilterOptions, planFilters } from "./plan-filters.ts";
 
-type PlanOptions = { rule?: string; account?: string; type?: string; json?: boolean };
+type PlanOptions = FilterOptions & { set?: GivenValue[]; from?: string; overwrite?: boolean; json?: boolean };
 
 const EXAMPLES = `
 Nothing is written: the plan is stored, and \`tagwarden apply\` makes its changes.
+What narrows it is combined: resources for which all of it holds. Lists are "any of".
+
+Values that nothing derives come from you, for open findings that ask for them: by --set for all resources that the
+filters leave, by --from for each ARN or pattern. \`tagwarden findings --fill-in values.csv\` writes that file for you to fill in.
 
 Examples:
   tagwarden plan
-  tagwarden plan --rule cost-allocation/cost-center --account 111122223333 --type campaign`;
+  tagwarden plan --rule cost-allocation/cost-center --account 111122223333 --type campaign
+  tagwarden plan --set Owner=search@example.com --arn 'arn:aws:personalize:*:*:campaign/search-*'
+  tagwarden plan --from values.csv`;
 
 /** `tagwarden plan`: proposes tag changes for open findings, before and after, and stores them as a plan. */
 export function planCommand(): Command {
   return new Command("plan")
     .description("Propose tag changes for the open findings, and show before and after.")
-    .option("--rule <policy/rule>", "only findings of this rule")
-    .option("--account <id>", "only resources of this account")
-    .option("--type <type>", "only resources of this type")
-    .option("--json", "print {plan, actions, blocked, review}")
+    .option("--rule <a/b,c/d>", "only findings of these rules, as policy/rule", listOption)
+    .option("--account <a,b>", "only resources of these accounts", listOption)
+    .option("--region <a,b>", "only resources of these regions", listOption)
+    .option("--type <a,b>", "only resources of these types", listOption)
+    .option("--owner <a,b>", "only resources of these owners, as their Owner tag says", listOption)
+    .option("--arn <a,b>", "only these resources; * stands for any characters", listOption)
+    .option("--set <key=value>", "give this value where a finding asks for the key; may be repeated", setOption)
+    .option("--from <file>", "give the values of a CSV file: columns arn (or a pattern), key, value")
+    .option("--overwrite", "a given value may replace a value that is there")
+    .option("--json", "print {plan, actions, blocked, review, idle, empty, warnings}")
     .addHelpText("after", EXAMPLES)
     .action((options: PlanOptions) =>
       withContext("plan", async (context) => {
@@ -46,26 +61,26 @@ export async function plan(
   options: PlanOptions,
 ): Promise<void> {
   const { database, set, actor, now, out, color } = deps;
-  const rule = parseRule(set, options.rule);
-  const scope = {
-    ...(options.account !== undefined && { account_id: parseAccount(options.account) }),
-    ...(options.type !== undefined && { types: [parseType(options.type)] }),
-  };
-  const draft = await planChanges(set, loadPlannable(database, scope, wantedForRepair(set.needs)), {
-    mode: "plan",
-    now,
-    ...(rule && {
-      selected: (_, finding) => finding.policy_id === rule.policy_id && finding.rule_id === rule.rule_id,
-    }),
-  });
-  const row = await createPlan(database, draft, { mode: "plan", policy_set_id: set.id, actor, now });
-  if (options.json) out(`${JSON.stringify(toJson(row, draft, sensitiveKeys(set)), null, 2)}\n`);
-  else out(toText(row, draft, { color, isSensitive: sensitiveKeys(set) }));
+  const given = await givenValues(options);
+  if (options.overwrite && given === null)
+    throw new UsageError("--overwrite is about given values: use it with --set or --from.");
+  const { overwrite } = options;
+  const request = { ...planFilters(set, options), values: given?.values, problems: given?.problems, overwrite };
+  const proposed = await proposePlan(database, set, request, { actor, now });
+  if (proposed.outcome === "refused") throw new UsageError(proposed.problems.join("\n"));
+  const about = { ...proposed, empty: given?.empty ?? 0, warnings: templateWarnings(proposed.draft.actions) };
+  if (options.json) out(`${JSON.stringify(toJson(about, sensitiveKeys(set)), null, 2)}\n`);
+  else out(toText(about, { color, isSensitive: sensitiveKeys(set) }));
 }
 
+/** What a plan came to. `empty`: rows of the sheet without a value. */
+type Outcome = Pick<Extract<Proposed, { outcome: "proposed" }>, "plan" | "draft" | "idle"> & {
+  readonly empty: number;
+  readonly warnings: readonly string[];
+};
+
 function toJson(
-  row: PlanRow | null,
-  { actions, blocked, review }: Draft,
+  { plan: row, draft: { actions, blocked, review }, idle, empty, warnings }: Outcome,
   isSensitive: (key: string) => boolean,
 ): unknown {
   const masked = <T extends Draft["actions"][number]>(action: T) => {
@@ -77,19 +92,25 @@ function toJson(
     );
     return { ...action, changes: maskChanges(action.changes, isSensitive), decided_on };
   };
-  const plan = row && {
-    id: row.id,
-    state: row.state,
-    hash: row.hash,
-    created_at: row.created_at,
-    expires_at: row.expires_at,
+  const plan = row && shownPlan(row);
+  const unused = idle.map(({ at, arn, key }) => ({ at, arn, key }));
+  return {
+    plan,
+    actions: actions.map(masked),
+    blocked: blocked.map(masked),
+    review,
+    idle: unused,
+    empty,
+    warnings,
   };
-  return { plan, actions: actions.map(masked), blocked: blocked.map(masked), review };
+}
+
+function shownPlan({ id, state, hash, created_at, expires_at }: PlanRow) {
+  return { id, state, hash, created_at, expires_at };
 }
 
 function toText(
-  row: PlanRow | null,
-  { actions, blocked, review }: Draft,
+  { plan: row, draft: { actions, blocked, review }, idle, empty, warnings }: Outcome,
   options: { color: boolean; isSensitive: (key: string) => boolean },
 ): string {
   const parts: string[] = [];
@@ -103,6 +124,9 @@ function toText(
     );
   }
   if (review.length > 0) parts.push(`Needs a person:\n${formatReview(review, options)}`);
+  if (warnings.length > 0) parts.push(warnings.map((warning) => `Warning: ${printable(warning)}\n`).join(""));
+  if (idle.length > 0) parts.push(`No open finding asks for these, or it is exempt:\n${idleLines(idle)}`);
+  if (empty > 0) parts.push(`${empty} ${empty === 1 ? "row has" : "rows have"} no value yet.\n`);
   const changes = `${actions.length} ${actions.length === 1 ? "resource" : "resources"}`;
   parts.push(
     row
@@ -112,27 +136,12 @@ function toText(
   return parts.join("\n");
 }
 
-function parseRule(set: PolicySet, text: string | undefined): { policy_id: string; rule_id: string } | null {
-  if (text === undefined) return null;
-  const [policy_id = "", rule_id = "", ...rest] = text.split("/");
-  if (rest.length === 0 && ruleOf(set, policy_id, rule_id)) return { policy_id, rule_id };
-  const rules = set.policies.flatMap((policy) => policy.rules.map((rule) => `${policy.id}/${rule.rule_id}`));
-  throw new UsageError(
-    `--rule ${JSON.stringify(text)}: the active policies have no such rule. They have ${rules.join(", ")}.`,
-  );
-}
-
-function parseAccount(text: string): string {
-  if (/^\d{12}$/.test(text)) return text;
-  throw new UsageError(`--account ${JSON.stringify(text)}: an account id has twelve digits.`);
-}
-
-function parseType(text: string): ResourceType {
-  const type = RESOURCE_TYPE_NAMES.find((name) => name === text);
-  if (type) return type;
-  throw new UsageError(
-    `--type ${JSON.stringify(text)} is no resource type. They are ${RESOURCE_TYPE_NAMES.join(", ")}.`,
-  );
+/** Given values that nothing asked for, without the values. */
+function idleLines(idle: readonly GivenValue[]): string {
+  const shown = idle
+    .slice(0, 20)
+    .map(({ at, arn, key }) => `  ${at}: ${printable(key)}${arn === "*" ? "" : ` of ${printable(arn)}`}\n`);
+  return `${shown.join("")}${idle.length > 20 ? `  … and ${idle.length - 20} more\n` : ""}`;
 }
 
 function isColored(stream: NodeJS.WriteStream): boolean {

@@ -1,6 +1,7 @@
 import { tagsFrom, tagValue, type Tags } from "../tags/tags.ts";
 import { aliasesSeen, type CompiledKeyRule, type CompiledPolicy, type CompiledRule } from "./compile.ts";
 import type { ReadFrom } from "./derive.ts";
+import { decideGiven, type Given, isAnswered } from "./given.ts";
 import { appliesTo, holds, isBeingDeleted, verdictOf } from "./judge.ts";
 import type { PolicySet } from "./load.ts";
 import type { Subject } from "./subject.ts";
@@ -40,11 +41,13 @@ type Decision =
  * What the set asks for exactly this violation, on a resource that has these tags now. Pure.
  * A violation that these tags no longer show, of a rule that is gone or is no longer about this resource, comes back as `review`.
  * After the changes of a `change` the rule passes. They touch no `aws:` tag and overwrite no value that the rule's fix does not name.
+ * What a person gives takes the place of what the rule's fix says.
  */
 export function fixFor(
   set: PolicySet,
   violation: Pick<Violation, "policy_id" | "rule_id" | "key" | "kind">,
   subject: Subject,
+  given: Given | null = null,
 ): Fix {
   const policy = set.policies.find(({ id }) => id === violation.policy_id);
   const rule = policy?.rules.find(({ rule_id }) => rule_id === violation.rule_id);
@@ -58,7 +61,8 @@ export function fixFor(
   const shown = violations.find(({ key, kind }) => key === violation.key && kind === violation.kind);
   if (!shown) return review("the tags no longer violate the rule in this way");
   if (policy.remediation === "off") return { kind: "off" };
-  const decision = decide(rule, shown, subject);
+  const decision =
+    given !== null && isAnswered(rule, given) ? decideGiven(rule, subject.tags, given) : decide(rule, shown, subject);
   if (typeof decision === "string") return review(decision);
   const against = whyNotRepaired(rule, shown, decision.changes, subject);
   return against === null ? change(policy, rule, decision) : review(against);

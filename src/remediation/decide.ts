@@ -1,5 +1,6 @@
 import type { Resource } from "../inventory/resource.ts";
 import type { PolicySet } from "../policy/load.ts";
+import type { Given } from "../policy/given.ts";
 import { judge } from "../policy/judge.ts";
 import { obstacleOf } from "../policy/obstacle.ts";
 import type { Surroundings } from "../inventory/surroundings.ts";
@@ -157,9 +158,22 @@ function askedFor(
   const violations = judge(set, { resource, tags, now, around }).violations;
   const findings = action.reasons.filter((reason) => violations.some((violation) => isSame(violation, reason)));
   const plannable = { resource, tags, unread: null, stack: null, around, findings };
-  const draft = planResource(set, plannable, { mode, now });
+  const given = givenBy(action);
+  const draft = planResource(set, plannable, { mode, now, ...(given && { given: () => given }) });
   // Whether there is room is another question, with another answer.
   return [...draft.actions, ...draft.blocked].flatMap(({ changes }) => changes);
+}
+
+/**
+ * The values that a person gave for an action, to be judged anew. That one of them replaces a value was decided when the plan
+ * was made and approved: the action names that value, and another one is a conflict.
+ */
+function givenBy({ changes, given }: Action): Given | null {
+  if (given.length === 0) return null;
+  const values = changes.flatMap(({ key, after }) =>
+    after !== null && given.includes(key) ? [[key, after] as const] : [],
+  );
+  return { values: new Map(values), overwrite: true, from: "" };
 }
 
 function obstacleFor(

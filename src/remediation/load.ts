@@ -13,10 +13,11 @@ import type { Reason } from "./schema.ts";
 
 /** Which resources a plan looks at; an absent field means all. */
 export type PlanScope = {
-  readonly account_id?: string;
+  readonly accounts?: readonly string[] | undefined;
+  readonly regions?: readonly string[] | undefined;
   /** The units of this scan. */
   readonly scan_id?: string;
-  readonly types?: readonly ResourceType[];
+  readonly types?: readonly ResourceType[] | undefined;
 };
 
 const PAGE = 2000;
@@ -31,7 +32,8 @@ export async function* loadPlannable(
 ): AsyncGenerator<PlannableResource[]> {
   const inScope = and(
     isNull(resources.gone_at),
-    scope.account_id === undefined ? undefined : eq(resources.account_id, scope.account_id),
+    scope.accounts === undefined ? undefined : inArray(resources.account_id, [...scope.accounts]),
+    scope.regions === undefined ? undefined : inArray(resources.region, [...scope.regions]),
     scope.types === undefined ? undefined : inArray(resources.type, [...scope.types]),
     scope.scan_id === undefined ? undefined : exists(unitOfScan(database, scope.scan_id)),
     exists(
@@ -76,6 +78,29 @@ export async function* loadPlannable(
     last = rows.at(-1)?.arn ?? last;
     if (rows.length < PAGE) return;
   }
+}
+
+/** Those of some ARNs, or patterns of them, that no live resource has. */
+export async function unknownArns(database: Database, arns: readonly string[]): Promise<Set<string>> {
+  const unknown = new Set(arns);
+  const exact = [...unknown].filter((arn) => !arn.includes("*"));
+  for (let start = 0; start < exact.length; start += PAGE) {
+    const found = await database
+      .select({ arn: resources.arn })
+      .from(resources)
+      .where(and(inArray(resources.arn, exact.slice(start, start + PAGE)), isNull(resources.gone_at)));
+    for (const { arn } of found) unknown.delete(arn);
+  }
+  for (const pattern of [...unknown].filter((arn) => arn.includes("*"))) {
+    const like = pattern.replaceAll(/[\\%_]/g, String.raw`\$&`).replaceAll("*", "%");
+    const found = await database
+      .select({ arn: resources.arn })
+      .from(resources)
+      .where(and(sql`${resources.arn} like ${like}`, isNull(resources.gone_at)))
+      .limit(1);
+    if (found.length > 0) unknown.delete(pattern);
+  }
+  return unknown;
 }
 
 /** What is known of an action's resource and findings right now. */

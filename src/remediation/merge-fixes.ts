@@ -1,10 +1,12 @@
+import { aliasesSeen } from "../policy/compile.ts";
 import { fixFor, type Fix } from "../policy/fix.ts";
+import type { Given } from "../policy/given.ts";
 import { judge } from "../policy/judge.ts";
 import type { PolicySet } from "../policy/load.ts";
 import type { Subject } from "../policy/subject.ts";
 import type { Violation } from "../policy/verdict.ts";
 import { isReserved } from "../tags/limits.ts";
-import type { Tags } from "../tags/tags.ts";
+import { tagsFrom, type Tags } from "../tags/tags.ts";
 import { sameChanges, valueOrNull, withChanges } from "./change-tags.ts";
 import type { Reason } from "./schema.ts";
 
@@ -14,23 +16,44 @@ export type Candidate = { readonly finding: Reason; readonly fix: Extract<Fix, {
 /** Hears of every finding that cannot be planned, and why. */
 type ToPerson = (finding: Reason, reason: string) => void;
 
-/** What a resource is judged with. */
-type World = { readonly set: PolicySet; readonly subject: Subject };
+/** What a resource is judged with, and what a person gives for it. */
+type World = { readonly set: PolicySet; readonly subject: Subject; readonly given: Given | null };
 
 /** The change that each finding's rule asks for; what needs a person is told, what a policy does not repair is left out. */
-export function candidatesOf({ set, subject }: World, findings: readonly Reason[], toPerson: ToPerson): Candidate[] {
+export function candidatesOf(
+  { set, subject, given }: World,
+  findings: readonly Reason[],
+  toPerson: ToPerson,
+): Candidate[] {
   const { tags } = subject;
+  const isProtected = protectedKeys(set, subject);
   const candidates: Candidate[] = [];
   for (const finding of findings) {
-    const fix = fixFor(set, finding, subject);
+    const fix = fixFor(set, finding, subject, given);
     if (fix.kind === "review") toPerson(finding, fix.reason);
+    if (fix.kind === "off" && given !== null) toPerson(finding, `${finding.policy_id} says remediation: off`);
     if (fix.kind !== "change") continue;
     const changes = fix.changes.filter(({ key, after }) => valueOrNull(tags, key) !== after);
     if (changes.some(({ key }) => isReserved(key))) toPerson(finding, "tags that begin with aws: belong to AWS");
     else if (changes.length === 0) toPerson(finding, "its tags are as the fix would leave them");
-    else candidates.push({ finding, fix: { ...fix, changes } });
+    else {
+      const by_key = changes.some(({ key }) => isProtected(key));
+      candidates.push({ finding, fix: { ...fix, changes, protected: fix.protected || by_key } });
+    }
   }
   return candidates;
+}
+
+/** Keys of which some protected rule about the resource speaks, whichever rule asks for the change. */
+function protectedKeys(set: PolicySet, { resource }: Subject): (key: string) => boolean {
+  const rules = set.policies
+    .flatMap((policy) => policy.rules.map((rule) => ({ policy, rule })))
+    .filter(({ policy, rule }) => rule.protected && policy.appliesTo(resource))
+    .map(({ rule }) => rule);
+  return (key) =>
+    rules.some(
+      (rule) => rule.about === "key" && (rule.key === key || aliasesSeen(rule, tagsFrom([[key, ""]])).length > 0),
+    );
 }
 
 /** Leaves out what rules do not agree about: two values for one key. */
@@ -53,7 +76,7 @@ export function dropDisputed(candidates: readonly Candidate[], toPerson: ToPerso
 
 /** Leaves out fixes that would no longer be asked for once the others are made: the next plan sees them in a new light. */
 export function dropDependent(world: World, candidates: readonly Candidate[], toPerson: ToPerson): Candidate[] {
-  const { set, subject } = world;
+  const { set, subject, given } = world;
   return candidates.filter((candidate) => {
     const { finding, fix } = candidate;
     const own = new Set(fix.changes.map(({ key }) => key));
@@ -65,7 +88,7 @@ export function dropDependent(world: World, candidates: readonly Candidate[], to
     if (!moved) return true;
     const after = { ...subject, tags: withChanges(subject.tags, others) };
     const still = judge(set, after).violations.some((violation) => isSame(violation, finding));
-    const again = still ? fixFor(set, finding, after) : null;
+    const again = still ? fixFor(set, finding, after, given) : null;
     if (again?.kind === "change" && sameChanges(again.changes, fix.changes)) return true;
     toPerson(finding, `it depends on ${moved.key}, which another rule changes: plan again after that`);
     return false;

@@ -43,6 +43,7 @@ export function maskChanges(changes: readonly TagChange[], isSensitive: (key: st
 }
 
 type Shown = Pick<Action, "account_id" | "region" | "arn" | "changes" | "origins" | "reasons"> & {
+  readonly given?: readonly string[];
   readonly protected?: boolean;
   /** Left out where all are planned. */
   readonly state?: ActionState;
@@ -64,15 +65,14 @@ export function formatActions(actions: readonly Shown[], options: TextOptions): 
     lines.push(
       `  ${resourceName(action.arn)}${state}  ${paint("dim", rules)}${action.protected ? paint("dim", " (protected)") : ""}`,
     );
-    lines.push(...formatChanges(action.changes, action.origins, options).map((line) => `    ${line}`));
+    lines.push(...formatChanges(action, options).map((line) => `    ${line}`));
     if (action.note) lines.push(`    ${printable(action.note)}`);
   }
   return lines.map((line) => `${line}\n`).join("");
 }
 
 function formatChanges(
-  changes: readonly TagChange[],
-  origins: Readonly<Record<string, string>>,
+  { changes, origins, given = [] }: Pick<Shown, "changes" | "origins" | "given">,
   { color, isSensitive }: TextOptions,
 ): string[] {
   const paint = painter(color);
@@ -81,13 +81,20 @@ function formatChanges(
     before: before === null ? ABSENT : value(before),
     after: after === null ? ABSENT : value(after),
     sign: before === null ? "+" : after === null ? "-" : "~",
-    origin: Object.hasOwn(origins, key) ? `  (from ${printable(origins[key] ?? "")})` : "",
+    origin: originWords(Object.hasOwn(origins, key) ? origins[key] : undefined, given.includes(key), before),
   }));
   const width = (name: "key" | "before") => Math.max(...rows.map((row) => displayWidth(row[name])));
   return rows.map(({ key, before, after, sign, origin }) => {
     const line = `${sign} ${pad(key, width("key"))}  ${pad(before, width("before"))} → ${after}`;
     return paint(sign === "+" ? "green" : sign === "-" ? "red" : "yellow", line) + paint("dim", origin);
   });
+}
+
+/** Where a value comes from; that a given one replaces another is said, because no rule names that. */
+function originWords(origin: string | undefined, isGiven: boolean, before: string | null): string {
+  if (origin === undefined) return "";
+  if (!isGiven) return `  (from ${printable(origin)})`;
+  return `  (${printable(origin)}${before === null || before === "" ? "" : ", overwrites"})`;
 }
 
 /** What needs a person, grouped by why, so that the same reason is read once. */

@@ -3,6 +3,8 @@ import type { Resource } from "../inventory/resource.ts";
 import { RESOURCE_TYPE_NAMES } from "../inventory/resource-types.ts";
 import type { Surroundings } from "../inventory/surroundings.ts";
 import type { ReadFrom } from "../policy/derive.ts";
+import { ruleOf } from "../policy/fix.ts";
+import { type Given, isAnswered } from "../policy/given.ts";
 import type { PolicySet } from "../policy/load.ts";
 import { obstacleOf } from "../policy/obstacle.ts";
 import { hashTags } from "../tags/hash-tags.ts";
@@ -33,6 +35,8 @@ export type Action = Pick<Resource, "account_id" | "region" | "type" | "arn"> & 
   /** Tags of resources above it on which the decision rests, and where values come from, in words. */
   readonly reads_from: readonly ReadFrom[];
   readonly origins: Readonly<Record<string, string>>;
+  /** Keys whose value a person gave. */
+  readonly given: readonly string[];
   readonly tags_hash: string;
   readonly reasons: readonly Reason[];
   readonly protected: boolean;
@@ -55,11 +59,15 @@ export type Draft = {
 /** `auto`: only what policies with `remediation: auto` ask for, and nothing protected. */
 export type PlanMode = "plan" | "auto";
 
-/** How a plan is made. `selected`: which findings are wanted; the others still count when rules disagree. */
+/**
+ * How a plan is made. `selected`: which findings are wanted; the others still count when rules disagree. `given`: what a person
+ * gives for a resource; where it is there, nothing is wanted but findings that this answers.
+ */
 export type PlanOptions = {
   readonly mode: PlanMode;
   readonly now: Date;
-  readonly selected?: (resource: Resource, finding: Reason) => boolean;
+  readonly selected?: ((resource: Resource, finding: Reason) => boolean) | undefined;
+  readonly given?: ((resource: Resource) => Given) | undefined;
 };
 
 /** Plans resources as they come, page by page, so that only what is to be done stays in memory. */
@@ -87,19 +95,23 @@ export async function planChanges(
 export function planResource(set: PolicySet, plannable: PlannableResource, options: PlanOptions): Draft {
   const { resource, tags, unread, around, findings } = plannable;
   const { mode, now, selected = () => true } = options;
+  const given = options.given?.(resource) ?? null;
+  const isWanted = (finding: Reason) =>
+    selected(resource, finding) &&
+    (given === null || isAnswered(ruleOf(set, finding.policy_id, finding.rule_id), given));
   const review: Review[] = [];
   const toPerson = (finding: Reason, reason: string) => {
-    if (selected(resource, finding)) review.push({ ...placeOf(resource), name: resource.name, ...finding, reason });
+    if (isWanted(finding)) review.push({ ...placeOf(resource), name: resource.name, ...finding, reason });
   };
   if (tags === null || unread !== null) {
     for (const finding of findings) toPerson(finding, `its tags could not be read${unread ? `: ${unread}` : ""}`);
     return { actions: [], blocked: [], review };
   }
 
-  const world = { set, subject: { resource, tags, now, around } };
+  const world = { set, subject: { resource, tags, now, around }, given };
   const all = dropDisputed(candidatesOf(world, findings, toPerson), toPerson);
   const wanted = all.filter(
-    ({ finding, fix }) => selected(resource, finding) && (mode === "plan" || (fix.auto && !fix.protected)),
+    ({ finding, fix }) => isWanted(finding) && (mode === "plan" || (fix.auto && !fix.protected)),
   );
   const agreed = dropRefused(world, dropDependent(world, wanted, toPerson), toPerson);
   const kept = dropLosing(tags, agreed, all, toPerson);
@@ -107,12 +119,12 @@ export function planResource(set: PolicySet, plannable: PlannableResource, optio
 
   const policies = kept.map(({ finding }) => finding.policy_id);
   const obstacle = obstacleOf(set, world.subject, plannable.stack, policies);
-  if (obstacle) return { actions: [], blocked: [{ ...toAction(resource, tags, kept), note: obstacle }], review };
+  if (obstacle) return { actions: [], blocked: [{ ...toAction(resource, tags, kept, given), note: obstacle }], review };
 
   const { fitting, crowded } = makeRoom(tags, kept);
   return {
-    actions: fitting.length === 0 ? [] : [toAction(resource, tags, fitting)],
-    blocked: crowded.length === 0 ? [] : [{ ...toAction(resource, tags, crowded), note: noRoom(tags, kept) }],
+    actions: fitting.length === 0 ? [] : [toAction(resource, tags, fitting, given)],
+    blocked: crowded.length === 0 ? [] : [{ ...toAction(resource, tags, crowded, given), note: noRoom(tags, kept) }],
     review,
   };
 }
@@ -123,7 +135,7 @@ export function planHash(actions: readonly Action[]): string {
   for (const action of actions) {
     const { account_id, region, type, arn, changes, decided_on, reads_from, tags_hash, reasons } = action;
     const canonical = [
-      [account_id, region, type, arn, tags_hash, action.protected],
+      [account_id, region, type, arn, tags_hash, action.protected, ...action.given.toSorted()],
       changes.map(({ key, before, after }) => [key, before, after]).sort(byFirst),
       Object.entries(decided_on).sort(byFirst),
       reads_from.map(({ arn, key, value }) => [`${arn} ${key}`, value]).sort(byFirst),
@@ -152,7 +164,7 @@ function noRoom(tags: Tags, kept: readonly Candidate[]): string {
   return `no room: it would have ${count} tags, and AWS allows 50`;
 }
 
-function toAction(resource: Resource, tags: Tags, candidates: readonly Candidate[]): Action {
+function toAction(resource: Resource, tags: Tags, candidates: readonly Candidate[], given: Given | null): Action {
   const changes = changesOf(candidates).map(({ key, after }) => ({ key, before: valueOrNull(tags, key), after }));
   const changed = new Set(changes.map(({ key }) => key));
   const decided_on: Record<string, string | null> = Object.create(null);
@@ -165,6 +177,7 @@ function toAction(resource: Resource, tags: Tags, candidates: readonly Candidate
     decided_on,
     reads_from: candidates.flatMap(({ fix }) => fix.reads_from),
     origins: originsOf(candidates),
+    given: changes.flatMap(({ key, after }) => (after !== null && given?.values.get(key) === after ? [key] : [])),
     tags_hash: hashTags(tags),
     reasons: candidates.map(({ finding }) => finding).sort((a, b) => (a.finding_id < b.finding_id ? -1 : 1)),
     protected: candidates.some(({ fix }) => fix.protected),

@@ -33,6 +33,12 @@ export const plans = pgTable(
     approved_by: text(),
     /** The hash that was approved: a plan whose actions hash to anything else is not applied. */
     approved_hash: text(),
+    /** What the approver said about it; null: nothing. */
+    approved_note: text(),
+    rejected_at: instant(),
+    rejected_by: text(),
+    /** Why it was rejected; null: not said. */
+    rejected_note: text(),
     started_at: instant(),
     finished_at: instant(),
     /** Why the last run stopped before its end: budget, error rate, a signal; null when it did not. */
@@ -97,6 +103,8 @@ export const plan_actions = pgTable(
     reads_from: jsonb().$type<ReadFrom[]>().notNull(),
     /** Where the value of a key comes from, in words, for those that no policy names outright. */
     origins: jsonb().$type<Record<string, string>>().notNull(),
+    /** Keys whose value a person gave, sorted. A value of these that was there before may be overwritten: `changes` names it. */
+    given: jsonb().$type<string[]>().notNull().default([]),
     /** SHA-256, hex, of the user tags that it was decided on. */
     tags_hash: text().notNull(),
     /** The findings it means to resolve, with the rule that asks for it. */

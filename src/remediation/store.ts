@@ -79,6 +79,7 @@ export async function createPlan(
           decided_on,
           reads_from: [...action.reads_from],
           origins: { ...action.origins },
+          given: [...action.given],
           tags_hash,
           reasons: [...action.reasons],
           protected: action.protected,

@@ -13,6 +13,13 @@ function cell(value: CsvValue): string {
   if (value === null) return '""';
   if (typeof value === "number" || typeof value === "boolean") return `"${value}"`;
   const text = value instanceof Date ? value.toISOString() : value;
-  const guarded = /^[=+\-@\t\0\r\n＝＋－＠]/.test(text) ? `'${text}` : text;
+  const guarded = FORMULA.test(text) ? `'${text}` : text;
   return `"${guarded.replaceAll('"', '""')}"`;
 }
+
+/** What a cell held before it was guarded. No tag can begin with `'` by itself. */
+export function unguarded(cell: string): string {
+  return cell.startsWith("'") && FORMULA.test(cell.slice(1)) ? cell.slice(1) : cell;
+}
+
+const FORMULA = /^[=+\-@\t\0\r\n＝＋－＠]/;

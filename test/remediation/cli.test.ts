@@ -52,13 +52,18 @@ describe("on the command line", () => {
     world.create({ "temp:x": "1" });
     world.create({}, { type: "filter" });
     await world.scan();
-    await plan(deps(), { json: true, rule: "p/no-leftovers", account: world.account_id, type: "dataset-group" });
+    await plan(deps(), {
+      json: true,
+      rule: ["p/no-leftovers"],
+      account: [world.account_id],
+      type: ["dataset-group"],
+    });
     const json = JSON.parse(printed) as { plan: { id: string; state: string }; actions: { changes: unknown }[] };
     expect(json.actions).toMatchObject([{ changes: [{ key: "temp:x", before: "1", after: null }] }]);
     expect(json.plan.state).toBe("proposed");
-    await expect(plan(deps(), { rule: "p/none" })).rejects.toThrow(/no such rule. They have p\/environment/);
-    await expect(plan(deps(), { account: "1" })).rejects.toThrow("twelve digits");
-    await expect(plan(deps(), { type: "campain" })).rejects.toThrow("no resource type");
+    await expect(plan(deps(), { rule: ["p/none"] })).rejects.toThrow(/no such rule. They have p\/environment/);
+    await expect(plan(deps(), { account: ["1"] })).rejects.toThrow("twelve digits");
+    await expect(plan(deps(), { type: ["campain"] })).rejects.toThrow("Did you mean campaign?");
   });
 
   test("apply writes, prints the result and exits 0; again it says that nothing is left", async () => {
