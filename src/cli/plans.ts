@@ -89,12 +89,12 @@ export async function listThem({ database, now, out }: Deps, options: ListOption
   if (rows.length === 0) return out("No plan yet. Make one: tagwarden plan\n");
   out(
     table(
-      ["PLAN", "STATE", "CREATED", "BY", "ACTIONS", "VERIFIED", "REMAINING"],
+      ["PLAN", "KIND", "STATE", "CREATED", "BY", "ACTIONS", "VERIFIED", "REMAINING"],
       rows.map(({ counts: states, ...plan }) => {
         const { counts, remaining } = countsOf(states);
-        const { id, created_at, created_by } = plan;
+        const { id, kind, created_at, created_by } = plan;
         const numbers = [counts.planned, counts.verified, remaining].map(String);
-        return [id, stateOf(plan, now), created_at.toISOString(), created_by, ...numbers];
+        return [id, kind, stateOf(plan, now), created_at.toISOString(), created_by, ...numbers];
       }),
     ),
   );
@@ -135,6 +135,7 @@ export async function showOne(
   out(`Plan ${id}: ${stateOf(plan, now)}, made by ${plan.created_by} at ${plan.created_at.toISOString()}\n`);
   if (plan.approved_by && plan.approved_at)
     out(`Approved by ${plan.approved_by} at ${plan.approved_at.toISOString()}\n`);
+  if (plan.undoes_plan_id) out(`Undoes plan ${plan.undoes_plan_id}\n`);
   if (plan.stopped) out(`Stopped: ${plan.stopped}\n`);
   out(`Hash ${plan.hash}\n\n${formatActions(actions, { color, isSensitive })}`);
   if (plan.started_at) out(`\n${formatCounts(counts, { color })}`);

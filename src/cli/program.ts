@@ -52,6 +52,10 @@ const COMMANDS: Record<string, Row> = {
     summary: "make the changes of a plan, each verified",
     load: async () => (await import("./apply.ts")).applyCommand(),
   },
+  undo: {
+    summary: "plan how to put back what a plan wrote",
+    load: async () => (await import("./undo.ts")).undoCommand(),
+  },
   sandbox: {
     summary: "an emulated AWS to try things on",
     load: async () => (await import("./sandbox.ts")).sandboxCommand(),

@@ -26,6 +26,8 @@ export type Occasion = {
   | { readonly by: "activation"; readonly has_rule: (policy_id: string, rule_id: string) => boolean }
   /** A write of ours was verified; `finding_ids`: what it meant to repair. */
   | { readonly by: "repair"; readonly finding_ids: ReadonlySet<string> }
+  /** A write of ours was verified that put back what an earlier one had changed. */
+  | { readonly by: "undo"; readonly finding_ids: ReadonlySet<string> }
 );
 
 /** One change of a finding. `finding` is the row as it is afterwards. */

@@ -11,7 +11,15 @@ export type Resolution =
   | "out_of_scope";
 
 /** Why a finding was opened: the first time, or again. */
-export type OpenCause = "observed" | "regressed" | "returned" | "rule_restored" | "rule_changed" | "reverted";
+export type OpenCause =
+  | "observed"
+  | "regressed"
+  | "returned"
+  | "rule_restored"
+  | "rule_changed"
+  | "reverted"
+  /** We put back what a repair of ours had written. */
+  | "undone";
 
 /** What happened to a finding. */
 export type FindingEventName = "opened" | "changed" | "reopened" | "resolved";

@@ -116,13 +116,14 @@ function resolutionOf(finding: FindingRow, judgement: Judgement, row: ResourceRo
     return occasion.has_rule(finding.policy_id, finding.rule_id) ? "rule_changed" : "rule_removed";
   }
   if (judgement.rules === 0 || isBeingDeleted(row)) return "out_of_scope";
-  return occasion.by === "repair" && occasion.finding_ids.has(finding.id) ? "fixed_by_remediation" : "fixed_observed";
+  const ours = (occasion.by === "repair" || occasion.by === "undo") && occasion.finding_ids.has(finding.id);
+  return ours ? "fixed_by_remediation" : "fixed_observed";
 }
 
 function opened(violation: Violation, row: ResourceRow, source: ReadingSource, occasion: Occasion): FindingChange {
   const { account_id, region, type, arn } = row;
   const { policy_id, rule_id, key, kind, severity, detail } = violation;
-  const cause: OpenCause = occasion.by === "activation" ? "rule_changed" : "observed";
+  const cause = CAUSE_OF_FIRST[occasion.by] ?? "observed";
   const finding: FindingRow = {
     id: findingId({ account_id, arn, policy_id, rule_id, key }),
     account_id,
@@ -149,6 +150,12 @@ function opened(violation: Violation, row: ResourceRow, source: ReadingSource, o
   return { event: "opened", cause, finding, source, proven: false };
 }
 
+/** Why a finding is opened for the first time, where it is not because something was seen. */
+const CAUSE_OF_FIRST: Readonly<Partial<Record<Occasion["by"], OpenCause>>> = {
+  activation: "rule_changed",
+  undo: "undone",
+};
+
 function reopened(finding: FindingRow, violation: Violation, source: ReadingSource, occasion: Occasion): FindingChange {
   const cause = reopenCause(finding, occasion);
   const again: FindingRow = {
@@ -167,6 +174,7 @@ function reopenCause({ resolution, resolved_at }: FindingRow, occasion: Occasion
   if (resolution === "rule_removed" || resolution === "rule_changed" || resolution === "out_of_scope")
     return "rule_restored";
   if (occasion.by === "activation") return "rule_changed";
+  if (occasion.by === "undo") return "undone";
   if (resolution === "resource_gone") return "returned";
   const age = occasion.at.getTime() - (resolved_at?.getTime() ?? 0);
   return resolution === "fixed_by_remediation" && age <= REVERTED_WITHIN_MS ? "reverted" : "regressed";

@@ -47,6 +47,7 @@ export type Judging = { readonly set: PolicySet; readonly mode: PlanMode; readon
 export function endBeforeReading(action: Action, known: Known, judging: Judging): End | null {
   const { resource } = known;
   if (resource === null) return { state: "skipped", note: "the resource is gone" };
+  if (isUndo(action)) return obstacleEnd(action, resource, known.tags ?? {}, known, judging);
   for (const { finding_id, policy_id, rule_id } of action.reasons) {
     const finding = known.open.get(finding_id);
     if (!finding) return { state: "skipped", note: `${policy_id}/${rule_id}: the finding is no longer open` };
@@ -54,8 +55,8 @@ export function endBeforeReading(action: Action, known: Known, judging: Judging)
   }
   const decided = Object.entries(action.decided_on).map(([key, after]) => ({ key, after }));
   const tags = withChanges(withoutChanges(known.tags ?? {}, action.changes), decided);
-  const obstacle = obstacleFor(action, resource, known.tags ?? {}, known, judging);
-  if (obstacle !== null) return { state: "blocked", note: obstacle };
+  const end = obstacleEnd(action, resource, known.tags ?? {}, known, judging);
+  if (end) return end;
   return sameChanges(askedFor(action, resource, tags, known, judging), action.changes) ? null : noLongerAsked();
 }
 
@@ -131,8 +132,10 @@ function endBeforeWriting(
   }
   const { resource } = known;
   if (resource === null) return { state: "skipped", note: "the resource is gone" };
-  const obstacle = obstacleFor(action, resource, fresh, known, judging);
-  if (obstacle !== null) return { state: "blocked", note: obstacle };
+  const obstacle = obstacleEnd(action, resource, fresh, known, judging);
+  if (obstacle) return obstacle;
+  // No rule asks for an undo: that each key is as we left it, or back already, was looked at before.
+  if (isUndo(action)) return null;
   if (resumed || sameChanges(askedFor(action, resource, fresh, known, judging), remaining)) return null;
   // A change above that leads to the same value, such as one of this plan's own, has passed by now.
   const above = action.reads_from.find(({ arn, key, value }) => valueAbove(known.around, arn, key) !== value);
@@ -176,15 +179,21 @@ function givenBy({ changes, given }: Action): Given | null {
   return { values: new Map(values), overwrite: true, from: "" };
 }
 
-function obstacleFor(
+function obstacleEnd(
   action: Action,
   resource: Resource,
   tags: Tags,
   { stack, around }: Known,
   { set, now }: Judging,
-): string | null {
+): End | null {
   const policies = action.reasons.map(({ policy_id }) => policy_id);
-  return obstacleOf(set, { resource, tags, now, around }, stack, policies);
+  const note = obstacleOf(set, { resource, tags, now, around }, stack, policies);
+  return note === null ? null : { state: "blocked", note };
+}
+
+/** Whether an action puts back what another one wrote. */
+export function isUndo({ undoes_position = null }: Pick<Action, "undoes_position">): boolean {
+  return undoes_position !== null;
 }
 
 /** What a resource above the changed one has; null: no such key, or no such resource any longer. */

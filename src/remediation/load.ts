@@ -159,7 +159,8 @@ const reasonColumns = {
   kind: covered_findings.kind,
 };
 
-function toResource(row: typeof resources.$inferSelect): Resource {
+/** What a row of the inventory says of a resource, without its tags. */
+export function toResource(row: typeof resources.$inferSelect): Resource {
   const { arn, account_id, region, type, name, status, created_at, updated_at, summary } = row;
   return { arn, account_id, region, type, name, status, created_at, updated_at, summary };
 }

@@ -42,8 +42,10 @@ export function maskChanges(changes: readonly TagChange[], isSensitive: (key: st
   );
 }
 
-type Shown = Pick<Action, "account_id" | "region" | "arn" | "changes" | "origins" | "reasons"> & {
+type Shown = Pick<Action, "account_id" | "region" | "arn" | "changes" | "origins" | "reasons" | "left_out"> & {
   readonly given?: readonly string[];
+  /** Its number in a stored plan. */
+  readonly position?: number;
   readonly protected?: boolean;
   /** Left out where all are planned. */
   readonly state?: ActionState;
@@ -62,10 +64,13 @@ export function formatActions(actions: readonly Shown[], options: TextOptions): 
     const rules = [...new Set(action.reasons.map(({ policy_id, rule_id }) => `${policy_id}/${rule_id}`))].join(", ");
     const state =
       action.state === undefined || action.state === "planned" ? "" : `  ${paint(toneOf(action.state), action.state)}`;
+    const number = action.position === undefined ? "" : `${paint("dim", `#${action.position}`)} `;
     lines.push(
-      `  ${resourceName(action.arn)}${state}  ${paint("dim", rules)}${action.protected ? paint("dim", " (protected)") : ""}`,
+      `  ${number}${resourceName(action.arn)}${state}  ${paint("dim", rules)}${action.protected ? paint("dim", " (protected)") : ""}`,
     );
     lines.push(...formatChanges(action, options).map((line) => `    ${line}`));
+    for (const [key, why] of action.changes.length === 0 ? [] : Object.entries(action.left_out ?? {}))
+      lines.push(`    = ${printable(key)}  stays: ${printable(why)}`);
     if (action.note) lines.push(`    ${printable(action.note)}`);
   }
   return lines.map((line) => `${line}\n`).join("");

@@ -40,10 +40,14 @@ export type Action = Pick<Resource, "account_id" | "region" | "type" | "arn"> & 
   readonly tags_hash: string;
   readonly reasons: readonly Reason[];
   readonly protected: boolean;
+  /** Of an undo: the position of the action that it undoes. Absent or null: it repairs. */
+  readonly undoes_position?: number | null;
+  /** Keys that an undo leaves as they are, each with the reason. */
+  readonly left_out?: Readonly<Record<string, string>>;
 };
 
 /** A change that a rule asks for and that must not be made, with the reason for a person. */
-type BlockedAction = Action & { readonly note: string };
+export type BlockedAction = Action & { readonly note: string };
 
 /** A finding that needs a person, with the reason. */
 export type Review = Pick<Resource, "account_id" | "region" | "type" | "arn" | "name"> &
@@ -134,12 +138,14 @@ export function planHash(actions: readonly Action[]): string {
   const hash = createHash("sha256");
   for (const action of actions) {
     const { account_id, region, type, arn, changes, decided_on, reads_from, tags_hash, reasons } = action;
+    const { undoes_position = null } = action;
     const canonical = [
       [account_id, region, type, arn, tags_hash, action.protected, ...action.given.toSorted()],
       changes.map(({ key, before, after }) => [key, before, after]).sort(byFirst),
       Object.entries(decided_on).sort(byFirst),
       reads_from.map(({ arn, key, value }) => [`${arn} ${key}`, value]).sort(byFirst),
       reasons.map((r) => [r.finding_id, r.policy_id, r.rule_id, r.key, r.kind]).sort(byFirst),
+      ...(undoes_position === null ? [] : [`undoes ${undoes_position}`]),
     ];
     hash.update(`${JSON.stringify(canonical)}\n`);
   }

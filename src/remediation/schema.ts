@@ -11,6 +11,9 @@ const instant = () => timestamp({ withTimezone: true });
  */
 export type PlanState = "proposed" | "approved" | "rejected" | "applying" | "applied";
 
+/** `undo`: it puts back what another plan wrote. */
+export type PlanKind = "repair" | "undo";
+
 /** A reviewed set of tag changes, frozen. */
 export const plans = pgTable(
   "plans",
@@ -20,6 +23,9 @@ export const plans = pgTable(
     state: text().$type<PlanState>().notNull(),
     /** SHA-256, hex, over all actions; an approval is of this hash. */
     hash: text().notNull(),
+    kind: text().$type<PlanKind>().notNull().default("repair"),
+    /** The plan whose writes an undo puts back; null for a repair. */
+    undoes_plan_id: uuid(),
     /** Who began it: a person, or `auto` after a scan. */
     mode: text().$type<"plan" | "auto">().notNull(),
     policy_set_id: text().notNull(),
@@ -74,7 +80,7 @@ export type TagChange = {
   readonly after: string | null;
 };
 
-/** A finding that an action means to resolve, with the rule that asks for it. */
+/** A finding that an action means to resolve, or that an undo may bring back, with the rule that asks for it. */
 export type Reason = {
   readonly finding_id: string;
   readonly policy_id: string;
@@ -109,6 +115,10 @@ export const plan_actions = pgTable(
     tags_hash: text().notNull(),
     /** The findings it means to resolve, with the rule that asks for it. */
     reasons: jsonb().$type<Reason[]>().notNull(),
+    /** Position of the action that it undoes, in the plan that its plan undoes; null for a repair. */
+    undoes_position: integer(),
+    /** Keys that an undo leaves as they are, each with the reason. Never a tag value. */
+    left_out: jsonb().$type<Record<string, string>>().notNull().default({}),
     /** Some rule behind it wants a person's approval always. */
     protected: boolean().notNull(),
     state: text().$type<ActionState>().notNull(),

@@ -1,8 +1,8 @@
-import { and, asc, desc, eq, gt, inArray, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gt, inArray, isNull, sql } from "drizzle-orm";
 import type { Database } from "../db/client.ts";
 import { uuidv7 } from "../db/uuid.ts";
 import { insertRows } from "../findings/db/insert-rows.ts";
-import { type Action, type Draft, planHash, type PlanMode } from "./plan.ts";
+import { type Action, type BlockedAction, type Draft, planHash, type PlanMode } from "./plan.ts";
 import { type ActionState, plan_actions, plans } from "./schema.ts";
 
 export type PlanRow = typeof plans.$inferSelect;
@@ -15,19 +15,38 @@ const DAY = 24 * 60 * 60 * 1000;
 /** A proposal can be approved, and an approval used, so long. */
 const PLAN_LIFE_MS = 7 * DAY;
 
+/** What a plan is made of. `skipped`: what an undo has nothing left to do about. */
+export type PlanDraft = Pick<Draft, "actions" | "blocked"> & { readonly skipped?: readonly BlockedAction[] };
+
 /**
  * Stores a draft as a frozen plan; null when it has nothing to do. The same changes proposed again give the same plan, as
  * long as nobody approved or rejected it. Blocked changes are kept in it, so that its counts tell of them.
  */
 export async function createPlan(
   database: Database,
-  draft: Draft,
-  about: { mode: PlanMode; policy_set_id: string; scan_id?: string; actor: string; now: Date; life_ms?: number },
+  draft: PlanDraft,
+  about: {
+    mode: PlanMode;
+    policy_set_id: string;
+    scan_id?: string;
+    actor: string;
+    now: Date;
+    life_ms?: number;
+    /** The plan that this one undoes; absent: it repairs. */
+    undoes_plan_id?: string;
+  },
 ): Promise<PlanRow | null> {
   if (draft.actions.length === 0) return null;
-  const all: Action[] = [...draft.actions, ...draft.blocked];
+  const { skipped = [] } = draft;
+  const ends = [
+    ...draft.blocked.map(({ note }) => ({ state: "blocked", note }) as const),
+    ...skipped.map(({ note }) => ({ state: "skipped", note }) as const),
+  ];
+  const all: Action[] = [...draft.actions, ...draft.blocked, ...skipped];
   const hash = planHash(all);
   const { mode, policy_set_id, scan_id = null, actor, now, life_ms = PLAN_LIFE_MS } = about;
+  const { undoes_plan_id = null } = about;
+  const kind = undoes_plan_id === null ? "repair" : "undo";
   return database.transaction(async (transaction) => {
     const [known] = await transaction
       .select()
@@ -38,6 +57,7 @@ export async function createPlan(
           eq(plans.mode, mode),
           eq(plans.hash, hash),
           eq(plans.policy_set_id, policy_set_id),
+          undoes_plan_id === null ? isNull(plans.undoes_plan_id) : eq(plans.undoes_plan_id, undoes_plan_id),
           gt(plans.expires_at, now),
         ),
       )
@@ -52,6 +72,8 @@ export async function createPlan(
         id,
         state: "proposed",
         hash,
+        kind,
+        undoes_plan_id,
         mode,
         policy_set_id,
         scan_id,
@@ -65,9 +87,8 @@ export async function createPlan(
       transaction,
       plan_actions,
       all.map((action, position): typeof plan_actions.$inferInsert => {
-        const note =
-          position < draft.actions.length ? null : (draft.blocked[position - draft.actions.length]?.note ?? null);
-        const { account_id, region, type, arn, decided_on, tags_hash } = action;
+        const end = ends[position - draft.actions.length];
+        const { account_id, region, type, arn, decided_on, tags_hash, undoes_position = null, left_out = {} } = action;
         return {
           plan_id: id,
           position,
@@ -83,10 +104,12 @@ export async function createPlan(
           tags_hash,
           reasons: [...action.reasons],
           protected: action.protected,
-          state: note === null ? "planned" : "blocked",
-          note,
+          undoes_position,
+          left_out: { ...left_out },
+          state: end?.state ?? "planned",
+          note: end?.note ?? null,
           attempts: 0,
-          finished_at: note === null ? null : now,
+          finished_at: end ? now : null,
         };
       }),
     );

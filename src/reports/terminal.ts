@@ -277,6 +277,7 @@ const CAUSES: Record<string, string> = {
   rule_restored: "rule came back",
   rule_changed: "rule changed",
   reverted: "someone reverted our repair",
+  undone: "our repair was undone",
   fixed_observed: "fixed",
   fixed_by_remediation: "repaired",
   resource_gone: "resource gone",

@@ -24,6 +24,8 @@ export type Repair = {
   readonly read_at: Date;
   readonly actor: string;
   readonly scan_id?: string | null;
+  /** It put back what an earlier write of ours had changed: what is in violation again was not reverted by someone. */
+  readonly undo?: boolean;
 };
 
 /**
@@ -48,7 +50,8 @@ export async function resolveRepaired(
     const known = stored.get(arn) ?? NEVER_SEEN;
     const resource = known.resource ?? unit;
     const finding_ids = new Set(repair.finding_ids);
-    const occasion: Occasion = { by: "repair", at: now, scan_id, actor, policy_set_id: set.id, finding_ids };
+    const by = repair.undo === true ? "undo" : "repair";
+    const occasion: Occasion = { by, at: now, scan_id, actor, policy_set_id: set.id, finding_ids };
     const reading = { tags, source: "service", read_at } as const;
     const wanted = wantedForJudging(set.needs, resource.type);
     const around = (await loadSurroundings(transaction, [resource], wanted)).get(arn) ?? NOT_LOOKED_UP;

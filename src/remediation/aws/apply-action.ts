@@ -10,7 +10,7 @@ import { wantedForRepair } from "../../policy/needs.ts";
 import { userTags, type Tags } from "../../tags/tags.ts";
 import type { Spending } from "../budget.ts";
 import { remainingChanges } from "../change-tags.ts";
-import { decide, type End, endBeforeReading, type Known, owesValue, type Write } from "../decide.ts";
+import { decide, type End, endBeforeReading, isUndo, type Known, owesValue, type Write } from "../decide.ts";
 import { endAction, type Hold, intend, leaveOpen, putBack, recordBefore } from "../db/journal.ts";
 import { loadKnown } from "../load.ts";
 import type { PlanMode } from "../plan.ts";
@@ -226,7 +226,12 @@ async function finish(
     // What someone else had done already is no merit of ours: those findings resolve as observed.
     const finding_ids = end.state === "verified" ? reasons.map(({ finding_id }) => finding_id) : [];
     const { tags, read_at } = fresh;
-    await resolveRepaired(transaction, set, { arn, finding_ids, tags, read_at, actor, scan_id }, now());
+    await resolveRepaired(
+      transaction,
+      set,
+      { arn, finding_ids, tags, read_at, actor, scan_id, undo: isUndo(action) },
+      now(),
+    );
   });
   await onStep("ended", action, end);
   return end;

@@ -1,0 +1,171 @@
+import type { Resource } from "../inventory/resource.ts";
+import type { Surroundings } from "../inventory/surroundings.ts";
+import { ruleOf } from "../policy/fix.ts";
+import type { PolicySet } from "../policy/load.ts";
+import { obstacleOf } from "../policy/obstacle.ts";
+import { hashTags } from "../tags/hash-tags.ts";
+import { isReserved } from "../tags/limits.ts";
+import { tagsFrom, type Tags } from "../tags/tags.ts";
+import { countUserTags, fits, valueOrNull, withChanges } from "./change-tags.ts";
+import type { Action, BlockedAction } from "./plan.ts";
+import type { TagChange } from "./schema.ts";
+import type { ActionRow } from "./store.ts";
+
+/** What the journal has of an action that a run began. */
+export type JournaledAction = Pick<
+  ActionRow,
+  | "position"
+  | "account_id"
+  | "region"
+  | "type"
+  | "arn"
+  | "changes"
+  | "reasons"
+  | "protected"
+  | "tags_before"
+  | "tags_after"
+  | "intended_at"
+  | "finished_at"
+>;
+
+/** A journaled action, and what the database says of its resource now. */
+export type Undoable = {
+  readonly done: JournaledAction;
+  /** Null: not in the inventory, or gone. */
+  readonly resource: Resource | null;
+  /** As last recorded, and when these tags were first read. */
+  readonly tags: Tags | null;
+  readonly tags_read_at: Date | null;
+  readonly stack: string | null;
+  readonly around: Surroundings;
+};
+
+/** What an undo would do, what it must not do, and where nothing is left to do. */
+export type UndoDraft = {
+  readonly actions: readonly Action[];
+  readonly blocked: readonly BlockedAction[];
+  readonly skipped: readonly BlockedAction[];
+};
+
+const CHANGED = "changed since";
+const BACK = "it is as it was before already";
+
+/**
+ * Plans how to put back what the actions of a plan wrote: every key that we changed, to what it was right before, and only where
+ * it still is as we left it. An action that wrote nothing has no place in it.
+ */
+export function planUndo(set: PolicySet, all: readonly Undoable[], now: Date): UndoDraft {
+  const draft = { actions: [] as Action[], blocked: [] as BlockedAction[], skipped: [] as BlockedAction[] };
+  for (const one of all) {
+    const written = writtenBy(one.done);
+    if (written.length === 0) continue;
+    const known = knownTags(one);
+    const { changes, left_out } = puttingBack(written, known);
+    const action = toAction(set, one.done, known, changes, left_out);
+    const skip = one.resource === null ? "the resource is gone" : changes.length === 0 ? nothingLeft(left_out) : null;
+    const block = skip === null && one.resource !== null ? blockOf(set, one, one.resource, action, known, now) : null;
+    if (skip !== null) draft.skipped.push({ ...action, note: skip });
+    else if (block !== null) draft.blocked.push({ ...action, note: block });
+    else draft.actions.push(action);
+  }
+  return draft;
+}
+
+/**
+ * The changes of which the journal shows that we made them. Where nothing could be read after the write it may not have been
+ * made: then the fresh reading before an undo finds the key as it was, and writes nothing.
+ */
+export function writtenBy({ changes, tags_before, tags_after }: JournaledAction): TagChange[] {
+  if (tags_before === null) return [];
+  const before = tagsFrom(Object.entries(tags_before));
+  const after = tags_after === null ? null : tagsFrom(Object.entries(tags_after));
+  return changes
+    .map((change) => ({ ...change, before: valueOrNull(before, change.key) }))
+    .filter(({ key }) => !isReserved(key))
+    .filter((change) => change.before !== change.after)
+    .filter((change) => after === null || valueOrNull(after, change.key) === change.after);
+}
+
+/**
+ * The newest that is known of the tags: as recorded, or as the journal has them, where that is newer. Where nothing could be read
+ * after the write, what is recorded may be older than it, whatever its time: a key that seems untouched counts as written.
+ */
+function knownTags({ done, tags, tags_read_at }: Undoable): Tags {
+  const { changes, tags_before, tags_after, intended_at, finished_at } = done;
+  const journaled_at = finished_at ?? intended_at;
+  const recorded = tags_read_at !== null && journaled_at !== null && tags_read_at > journaled_at ? tags : null;
+  if (tags_after !== null) return recorded ?? tagsFrom(Object.entries(tags_after));
+  const before = tagsFrom(Object.entries(tags_before ?? {}));
+  const known = recorded ?? before;
+  const untouched = changes.filter(({ key }) => valueOrNull(known, key) === valueOrNull(before, key));
+  return withChanges(known, untouched);
+}
+
+/** The changes back, and which keys stay as they are, and why. */
+function puttingBack(
+  written: readonly TagChange[],
+  known: Tags,
+): { changes: TagChange[]; left_out: Record<string, string> } {
+  const left_out: Record<string, string> = Object.create(null);
+  for (const { key, before, after } of written) {
+    const value = valueOrNull(known, key);
+    if (value !== after) left_out[key] = value === before ? BACK : CHANGED;
+  }
+  const back = written.filter(({ key }) => !Object.hasOwn(left_out, key));
+  for (const { key, before, after } of back) {
+    if (before !== null) continue;
+    // A rename of ours: the value would be on the resource no more, were the new key removed and the old one left as someone has it.
+    const from = written.find((one) => left_out[one.key] === CHANGED && one.after === null && one.before === after);
+    if (from) left_out[key] = `its value came from ${from.key}, which was changed since`;
+  }
+  const changes = back
+    .filter(({ key }) => !Object.hasOwn(left_out, key))
+    .map(({ key, before, after }) => ({ key, before: after, after: before }));
+  return { changes, left_out };
+}
+
+function toAction(
+  set: PolicySet,
+  done: JournaledAction,
+  known: Tags,
+  changes: readonly TagChange[],
+  left_out: Readonly<Record<string, string>>,
+): Action {
+  const { account_id, region, type, arn, reasons, position } = done;
+  return {
+    account_id,
+    region,
+    type,
+    arn,
+    changes,
+    decided_on: {},
+    reads_from: [],
+    origins: {},
+    given: [],
+    tags_hash: hashTags(known),
+    reasons,
+    protected: done.protected || reasons.some((reason) => ruleOf(set, reason.policy_id, reason.rule_id)?.protected),
+    undoes_position: position,
+    left_out,
+  };
+}
+
+function blockOf(
+  set: PolicySet,
+  { stack, around }: Undoable,
+  resource: Resource,
+  { changes, reasons }: Action,
+  known: Tags,
+  now: Date,
+): string | null {
+  const policies = reasons.map(({ policy_id }) => policy_id);
+  const obstacle = obstacleOf(set, { resource, tags: known, now, around }, stack, policies);
+  if (obstacle !== null) return obstacle;
+  const after = withChanges(known, changes);
+  return fits(after) ? null : `no room: it would have ${countUserTags(after)} tags, and AWS allows 50`;
+}
+
+function nothingLeft(left_out: Readonly<Record<string, string>>): string {
+  const keys = Object.entries(left_out).map(([key, why]) => `${key}: ${why}`);
+  return `nothing is left to undo: ${keys.join("; ")}`;
+}
