@@ -10,6 +10,7 @@ import { isReserved } from "../tags/limits.ts";
 import type { Tags } from "../tags/tags.ts";
 import { countUserTags, fits, valueOrNull, withChanges } from "./change-tags.ts";
 import { type Candidate, candidatesOf, dropDependent, dropDisputed, dropLosing, dropRefused } from "./merge-fixes.ts";
+import { apart, whyFought } from "./fought.ts";
 import type { Reason, TagChange } from "./schema.ts";
 
 /** A resource that has open findings nobody exempted, as the database knows it. */
@@ -24,6 +25,8 @@ export type PlannableResource = {
   /** What stands around it, as stored. */
   readonly around: Surroundings;
   readonly findings: readonly Reason[];
+  /** Keys that others fight us over: see findings/fights.ts. Absent: none. */
+  readonly fights?: readonly string[];
 };
 
 /** One resource's change in a plan: everything that approval binds to. */
@@ -105,18 +108,24 @@ export function planResource(set: PolicySet, plannable: PlannableResource, optio
   const wanted = all.filter(
     ({ finding, fix }) => selected(resource, finding) && (mode === "plan" || (fix.auto && !fix.protected)),
   );
-  const agreed = dropRefused(world, dropDependent(world, wanted, toPerson), toPerson);
+  const { fought, free } = apart(wanted, plannable.fights ?? []);
+  const agreed = dropRefused(world, dropDependent(world, free, toPerson), toPerson);
   const kept = dropLosing(tags, agreed, all, toPerson);
-  if (kept.length === 0) return { actions: [], blocked: [], review };
+  const left = fought.map(({ candidate, key }) => ({ ...toAction(resource, tags, [candidate]), note: whyFought(key) }));
+  if (kept.length === 0) return { actions: [], blocked: left, review };
 
   const policies = kept.map(({ finding }) => finding.policy_id);
   const obstacle = obstacleOf(set, world.subject, plannable.stack, policies);
-  if (obstacle) return { actions: [], blocked: [{ ...toAction(resource, tags, kept), note: obstacle }], review };
+  if (obstacle)
+    return { actions: [], blocked: [...left, { ...toAction(resource, tags, kept), note: obstacle }], review };
 
   const { fitting, crowded } = makeRoom(tags, kept);
   return {
     actions: fitting.length === 0 ? [] : [toAction(resource, tags, fitting)],
-    blocked: crowded.length === 0 ? [] : [{ ...toAction(resource, tags, crowded), note: noRoom(tags, kept) }],
+    blocked: [
+      ...left,
+      ...(crowded.length === 0 ? [] : [{ ...toAction(resource, tags, crowded), note: noRoom(tags, kept) }]),
+    ],
     review,
   };
 }

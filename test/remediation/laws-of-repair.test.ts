@@ -60,7 +60,7 @@ const edits = fc.dictionary(
   },
 );
 /** Each is a world of its own, with half a dozen transactions. */
-const RUNS = { numRuns: 12 };
+const RUNS = { numRuns: 8 };
 
 describeOnBoth("the laws of repair on %s", (kind) => {
   let world: World;
