@@ -17,7 +17,7 @@ export function fightsCommand(): Command {
       withContext("fights", async (context) => {
         const { database } = await context.database();
         const fights = await listFights(database);
-        const out = (text: string) => process.stdout.write(text);
+        const out = (text: string): void => void process.stdout.write(text);
         if (options.json) return out(`${JSON.stringify(fights, null, 2)}\n`);
         if (fights.length === 0) return out("Nobody fights over a key.\n");
         return out(

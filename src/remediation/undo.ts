@@ -13,7 +13,7 @@ import type { TagChange } from "./schema.ts";
 import type { ActionRow } from "./store.ts";
 
 /** What the journal has of an action that a run began. */
-export type JournaledAction = Pick<
+type JournaledAction = Pick<
   ActionRow,
   | "position"
   | "account_id"
@@ -78,7 +78,7 @@ export function planUndo(set: PolicySet, all: readonly Undoable[], now: Date): U
  * The changes of which the journal shows that we made them. Where nothing could be read after the write it may not have been
  * made: then the fresh reading before an undo finds the key as it was, and writes nothing.
  */
-export function writtenBy({ changes, tags_before, tags_after }: JournaledAction): TagChange[] {
+function writtenBy({ changes, tags_before, tags_after }: JournaledAction): TagChange[] {
   if (tags_before === null) return [];
   const before = tagsFrom(Object.entries(tags_before));
   const after = tags_after === null ? null : tagsFrom(Object.entries(tags_after));
