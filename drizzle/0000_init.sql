@@ -87,6 +87,8 @@ CREATE TABLE "findings" (
 	"first_opened_at" timestamp with time zone NOT NULL,
 	"resolved_at" timestamp with time zone,
 	"reopen_count" integer DEFAULT 0 NOT NULL,
+	"reverts" integer DEFAULT 0 NOT NULL,
+	"reverted_at" timestamp with time zone,
 	"last_scan_id" uuid
 );
 --> statement-breakpoint

@@ -187,16 +187,17 @@ LEFT JOIN policy_rules w ON w.policy_set_id = f.policy_set_id AND w.policy_id = 
 LEFT JOIN policy_rules a ON a.policy_set_id = (SELECT s.id FROM policy_sets s WHERE s.active) AND a.policy_id = f.policy_id AND a.rule_id = f.rule_id;
 --> statement-breakpoint
 
--- The one definition of compliance. Every number of every report counts this column.
+-- The one definition of compliance. Every number of every report counts this column. A finding of Tagwarden itself (`tagwarden`), such
+-- as a fight, is not one of the resource: the finding that is fought over decides.
 CREATE VIEW reporting.v1_resources AS
 SELECT
   r.arn, r.account_id, r.region, r.type, r.name, r.owner,
   CASE
     WHEN r.standing = 'not_applicable' OR upper(r.status) LIKE 'DELETE%' THEN 'not_applicable'
-    WHEN EXISTS (SELECT FROM reporting.covered_findings f WHERE f.arn = r.arn AND f.state = 'open' AND f.exemption_ids = '{}') THEN 'noncompliant'
+    WHEN EXISTS (SELECT FROM reporting.covered_findings f WHERE f.arn = r.arn AND f.state = 'open' AND f.policy_id <> 'tagwarden' AND f.exemption_ids = '{}') THEN 'noncompliant'
     WHEN r.standing = 'unknown' OR r.reading_error IS NOT NULL OR NOT coalesce(u.listed, false) THEN 'unknown'
     -- Without an exemption in force nothing is left here, and the findings need not be looked at once more.
-    WHEN EXISTS (SELECT FROM reporting.exemptions_in_force) AND EXISTS (SELECT FROM findings f WHERE f.arn = r.arn AND f.state = 'open') THEN 'exempt'
+    WHEN EXISTS (SELECT FROM reporting.exemptions_in_force) AND EXISTS (SELECT FROM findings f WHERE f.arn = r.arn AND f.state = 'open' AND f.policy_id <> 'tagwarden') THEN 'exempt'
     ELSE 'compliant' END AS status,
   r.unknown_reason, r.status AS service_status, r.shown_tags AS tags, r.source, r.tags_read_at, r.reading_error,
   (SELECT max(s.read_at) FROM service_readings s WHERE s.arn = r.arn) AS service_read_at,

@@ -6,6 +6,7 @@ import { type Aws, openAws } from "./inventory/aws/session.ts";
 import { autoRemediate } from "./remediation/aws/auto.ts";
 import { awsSettings } from "./scan/aws-settings.ts";
 import { ensureInstallation, isReachable } from "./scan/installation.ts";
+import { nameOpponents } from "./scan/name-opponents.ts";
 import { startWork, type WorkDeps } from "./scan/work.ts";
 import { version } from "./version.ts";
 
@@ -83,6 +84,7 @@ export function workDeps(given: {
     longest_ms: scan_hours * HOUR_MS,
     afterScan: async (scan, set, signal) => {
       await renewStatistics(opened);
+      await nameOpponents(database, now());
       const repair = { database, aws, set, now, budgets: config.remediation, alone: kind === "pglite" };
       await autoRemediate(repair, scan.id, signal);
     },

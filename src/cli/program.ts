@@ -56,6 +56,10 @@ const COMMANDS: Record<string, Row> = {
     summary: "plan how to put back what a plan wrote",
     load: async () => (await import("./undo.ts")).undoCommand(),
   },
+  fights: {
+    summary: "keys that others fight us over: list them, end one",
+    load: async () => (await import("./fights.ts")).fightsCommand(),
+  },
   sandbox: {
     summary: "an emulated AWS to try things on",
     load: async () => (await import("./sandbox.ts")).sandboxCommand(),

@@ -28,10 +28,7 @@ export function undoCommand(): Command {
   return new Command("undo")
     .argument("<plan>", "id of a plan that was applied, or begun")
     .description("Plan how to put back what a plan wrote, and show before and after.")
-    .option("--arn <arn>", "only this resource; may be given several times", (arn: string, all: string[] = []) => [
-      ...all,
-      arn,
-    ])
+    .option("--arn <arn>", "only this resource; may be given several times", another)
     .option("--action <n,n>", "only these actions, by their number in the plan", positions)
     .option("--json", "print {plan, actions, blocked, skipped}")
     .addHelpText("after", EXAMPLES)
@@ -130,4 +127,8 @@ function positions(text: string): number[] {
     if (/^\d{1,6}$/.test(word)) return Number(word);
     throw new InvalidArgumentError(`${JSON.stringify(word)} is no number of an action; they count from 0.`);
   });
+}
+
+function another(arn: string, all: string[] | undefined): string[] {
+  return [...(all ?? []), arn];
 }

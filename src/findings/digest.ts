@@ -15,6 +15,9 @@ import { type Evidence, standingColumns } from "./reconcile.ts";
  * outdated and repeats what is stored; what names a stack is the same; no finding opens, changes or reopens, because each violation
  * has an open finding that says the same; and none closes, because there is no other open finding. The source of a reading, its
  * time, and resolved findings then have no say. The set of policies is no part of it: another one that says the same changes nothing.
+ *
+ * A fight that goes on is an open finding and no violation, so no evidence has the digest of its resource: that is compared in every
+ * scan, because a fight may be over by time alone.
  */
 
 /**
@@ -44,7 +47,10 @@ export function isFoundAgain(digest: string, evidence: Evidence): boolean {
   return digest.endsWith(foundDigest(standingColumns(null, evidence), judgement.violations));
 }
 
-function foundDigest(row: Pick<ResourceRow, "standing" | "unknown_reason">, violations: readonly Violation[]): string {
+/** What a digest is of: open findings, or the violations of which they would be. */
+type Found = Omit<Violation, "kind"> & Pick<FindingRow, "kind">;
+
+function foundDigest(row: Pick<ResourceRow, "standing" | "unknown_reason">, violations: readonly Found[]): string {
   const found = violations.map(({ policy_id, rule_id, key, kind, severity, detail }) => {
     const finding: unknown[] = [policy_id, rule_id, key, kind, severity];
     appendJson(detail, finding);

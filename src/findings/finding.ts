@@ -8,7 +8,9 @@ export type Resolution =
   | "resource_gone"
   | "rule_removed"
   | "rule_changed"
-  | "out_of_scope";
+  | "out_of_scope"
+  /** A person ended a fight. */
+  | "ended";
 
 /** Why a finding was opened: the first time, or again. */
 export type OpenCause =

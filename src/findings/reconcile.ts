@@ -15,7 +15,9 @@ import {
   type ResourceRow,
   scanned,
 } from "./changes.ts";
-import type { OpenCause, Resolution } from "./finding.ts";
+import type { Resolution } from "./finding.ts";
+import { causeOfFirst, causeOfReturn } from "./causes.ts";
+import { endOfFight, fightChanges, isFight, revertedOnceMore } from "./fights.ts";
 import { findingId } from "./identity.ts";
 import { repeatsTags, sameInstant, sameJson } from "./same.ts";
 
@@ -33,9 +35,6 @@ export type Evidence = {
   /** The service said so in this very scan. */
   readonly confirmed: boolean;
 };
-
-/** A repair that does not hold for this long was reverted by someone; later it is a regression like any other. */
-const REVERTED_WITHIN_MS = 7 * 24 * 3_600_000;
 
 /** The evidence in a scan's observation. Throws when a reading comes without its judgement. */
 export function evidenceOf(
@@ -75,18 +74,19 @@ function compareFindings(
 ): Omit<Changes, "resource"> {
   const { judgement } = evidence;
   const source = row.source ?? "service";
+  const judged = known.findings.filter((finding) => !isFight(finding));
   const changes: FindingChange[] = [];
   let unchanged = 0;
   const failing = new Set<FindingRow>();
   for (const violation of judgement.violations) {
-    const finding = known.findings.find((one) => isAbout(one, violation));
+    const finding = judged.find((one) => isAbout(one, violation));
     if (finding === undefined) {
       changes.push(opened(violation, row, source, occasion));
       continue;
     }
     failing.add(finding);
     if (finding.state === "resolved") {
-      changes.push(reopened(finding, violation, source, occasion));
+      changes.push(reopened(finding, violation, source, occasion, endOfFight(known.findings, finding.key)));
       continue;
     }
     const fields = changedFields(finding, violation);
@@ -94,7 +94,7 @@ function compareFindings(
     else changes.push(changed(finding, violation, fields, source, occasion));
   }
   const unknown = new Set(judgement.unknowns.map(({ policy_id, rule_id }) => `${policy_id}/${rule_id}`));
-  for (const finding of known.findings) {
+  for (const finding of judged) {
     if (finding.state !== "open" || failing.has(finding)) continue;
     if (unknown.has(`${finding.policy_id}/${finding.rule_id}`) || isUnproven(finding, source, row, occasion))
       unchanged++;
@@ -103,7 +103,14 @@ function compareFindings(
       changes.push(resolved(finding, resolutionOf(finding, judgement, row, occasion), occasion, { source, proven }));
     }
   }
-  return { findings: changes, unchanged };
+  const isDoubtful = (finding: FindingRow) =>
+    unknown.has(`${finding.policy_id}/${finding.rule_id}`) || isUnproven(finding, source, row, occasion);
+  const fights = fightChanges(known.findings, changes, occasion, {
+    source,
+    proven: evidence.confirmed && source === "service",
+    isDoubtful,
+  });
+  return { findings: [...changes, ...fights.changes], unchanged: unchanged + fights.unchanged };
 }
 
 /** The index alone says that it passes, and the service had called it a violation. */
@@ -123,7 +130,7 @@ function resolutionOf(finding: FindingRow, judgement: Judgement, row: ResourceRo
 function opened(violation: Violation, row: ResourceRow, source: ReadingSource, occasion: Occasion): FindingChange {
   const { account_id, region, type, arn } = row;
   const { policy_id, rule_id, key, kind, severity, detail } = violation;
-  const cause = CAUSE_OF_FIRST[occasion.by] ?? "observed";
+  const cause = causeOfFirst(occasion);
   const finding: FindingRow = {
     id: findingId({ account_id, arn, policy_id, rule_id, key }),
     account_id,
@@ -145,19 +152,21 @@ function opened(violation: Violation, row: ResourceRow, source: ReadingSource, o
     first_opened_at: occasion.at,
     resolved_at: null,
     reopen_count: 0,
+    reverts: 0,
+    reverted_at: null,
     last_scan_id: occasion.scan_id,
   };
   return { event: "opened", cause, finding, source, proven: false };
 }
 
-/** Why a finding is opened for the first time, where it is not because something was seen. */
-const CAUSE_OF_FIRST: Readonly<Partial<Record<Occasion["by"], OpenCause>>> = {
-  activation: "rule_changed",
-  undo: "undone",
-};
-
-function reopened(finding: FindingRow, violation: Violation, source: ReadingSource, occasion: Occasion): FindingChange {
-  const cause = reopenCause(finding, occasion);
+function reopened(
+  finding: FindingRow,
+  violation: Violation,
+  source: ReadingSource,
+  occasion: Occasion,
+  fight_ended_at: Date | null,
+): FindingChange {
+  const cause = causeOfReturn(finding, occasion);
   const again: FindingRow = {
     ...withViolation(finding, violation, source, occasion),
     state: "open",
@@ -166,18 +175,9 @@ function reopened(finding: FindingRow, violation: Violation, source: ReadingSour
     opened_cause: cause,
     resolved_at: null,
     reopen_count: finding.reopen_count + 1,
+    ...(cause === "reverted" && revertedOnceMore(finding, occasion.at, fight_ended_at)),
   };
   return { event: "reopened", cause, finding: again, source, proven: false };
-}
-
-function reopenCause({ resolution, resolved_at }: FindingRow, occasion: Occasion): OpenCause {
-  if (resolution === "rule_removed" || resolution === "rule_changed" || resolution === "out_of_scope")
-    return "rule_restored";
-  if (occasion.by === "activation") return "rule_changed";
-  if (occasion.by === "undo") return "undone";
-  if (resolution === "resource_gone") return "returned";
-  const age = occasion.at.getTime() - (resolved_at?.getTime() ?? 0);
-  return resolution === "fixed_by_remediation" && age <= REVERTED_WITHIN_MS ? "reverted" : "regressed";
 }
 
 function changed(

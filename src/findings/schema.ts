@@ -35,6 +35,9 @@ export const findings = pgTable(
     first_opened_at: instant().notNull(),
     resolved_at: instant(),
     reopen_count: integer().notNull().default(0),
+    /** How often a repair of ours was reverted, each time within 7 days of the one before; and when it was last seen. */
+    reverts: integer().notNull().default(0),
+    reverted_at: instant(),
     last_scan_id: uuid(),
   },
   (table) => [

@@ -2,6 +2,7 @@ import type { ResourceType } from "../inventory/resource-types.ts";
 import { isBeingDeleted } from "../policy/judge.ts";
 import { ownerOf } from "../tags/owner.ts";
 import type { Changes, FindingChange, Known, ResourceRow } from "./changes.ts";
+import { isFight } from "./fights.ts";
 
 /** Open findings, and what happened to findings; as a difference, `open` may be negative. */
 type FindingCounts = { open: number; opened: number; reopened: number; resolved: number };
@@ -43,7 +44,8 @@ function countOne(tally: Tally, known: Known | undefined, { resource, findings }
   const before = known?.resource ?? null;
   const after = resource ?? before;
   const account_id = after?.account_id ?? findings[0]?.finding.account_id ?? "";
-  const open = known?.findings.filter(({ state }) => state === "open").length ?? 0;
+  const opened = known?.findings.filter(({ state }) => state === "open") ?? [];
+  const open = opened.length;
   const flow = { open: 0, opened: 0, reopened: 0, resolved: 0 };
   for (const change of findings) {
     const { policy_id, rule_id } = change.finding;
@@ -55,7 +57,10 @@ function countOne(tally: Tally, known: Known | undefined, { resource, findings }
   add(ownerTallyOf(tally, { account_id, owner: from }), { ...NO_FLOW, open: -open });
   if (after === null) return;
   const unit = unitOf(tally, after);
-  const [was, is] = [standingOf(before, open), standingOf(after, open + flow.open)];
+  // A fight is no violation of its resource: the finding that is fought over is.
+  const violations = opened.filter((finding) => !isFight(finding)).length;
+  const more = findings.filter(({ finding }) => !isFight(finding)).reduce((sum, one) => sum + countsOf(one).open, 0);
+  const [was, is] = [standingOf(before, violations), standingOf(after, violations + more)];
   if (was !== null) unit[was]--;
   if (is !== null) unit[is]++;
 }

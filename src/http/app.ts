@@ -11,6 +11,7 @@ import { apiRouter } from "./router.ts";
 import { complianceRoutes } from "./routes/compliance.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { exemptionRoutes } from "./routes/exemptions.ts";
+import { fightRoutes } from "./routes/fights.ts";
 import { findingRoutes } from "./routes/findings.ts";
 import { heldRoutes } from "./routes/held.ts";
 import { healthRoutes } from "./routes/health.ts";
@@ -50,6 +51,7 @@ export function createApp(deps: HttpDeps) {
     scanRoutes,
     scheduleRoutes,
     heldRoutes,
+    fightRoutes,
     exemptionRoutes,
     complianceRoutes,
     trendRoutes,

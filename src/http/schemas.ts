@@ -31,6 +31,21 @@ const Detail = z
     expected: z.string(),
     near_miss: z.string().optional(),
     count: z.int().optional(),
+    fight: z
+      .strictObject({
+        policy_id: z.string(),
+        rule_id: z.string(),
+        reverts: whole(),
+        repaired_at: z.iso.datetime().openapi({ description: "When our last repair was recorded" }),
+        reverted_at: z.iso.datetime().openapi({ description: "When it was first seen to be reverted" }),
+        by: z
+          .strictObject({ principal: z.string(), at: z.iso.datetime() })
+          .optional()
+          .openapi({ description: "Who wrote tags of the resource between the two, where it is known" }),
+        end_reason: z.string().optional().openapi({ description: "Why a person ended it" }),
+      })
+      .optional()
+      .openapi({ description: "Of a fight: the rule by which we repair, and how that was reverted" }),
   })
   .openapi("FindingDetail");
 

@@ -4,10 +4,10 @@ import { explainIssues } from "./explain-issues.ts";
 import type { PolicyProblem } from "./load.ts";
 import { parseFile } from "./parse.ts";
 import { SubjectFields } from "./subject-file.ts";
-import { FINDING_KINDS } from "./verdict.ts";
+import { VIOLATION_KINDS } from "./verdict.ts";
 
 /** What a rule may say in a case: it passes, what it finds, that it is not about the resource, or that it cannot tell. */
-const CASE_VERDICTS = ["pass", ...FINDING_KINDS, "not_applicable", "unknown"] as const;
+const CASE_VERDICTS = ["pass", ...VIOLATION_KINDS, "not_applicable", "unknown"] as const;
 export type CaseVerdict = (typeof CASE_VERDICTS)[number];
 
 const Case = z.strictObject({

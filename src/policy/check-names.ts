@@ -1,4 +1,5 @@
 import { type Complaint, isRecord } from "./complaint.ts";
+import { OWN_POLICY_ID } from "./own-policy.ts";
 import type { Path } from "./parse.ts";
 
 /** Names over all files: ids of policies with the file that has them, rules as `policy/rule`, and former names with who claims them. */
@@ -18,9 +19,22 @@ export function checkNames(value: unknown, path: string, names: NamesSeen): Comp
     const hint = "Give one of them another id.";
     complaints.push({ at: ["id"], message: `the policy id \`${id}\` is taken by ${other}`, hint });
   }
+  if (id === OWN_POLICY_ID) {
+    const hint = "Give the policy another id.";
+    complaints.push({
+      at: ["id"],
+      message: `the policy id \`${id}\` is kept for what Tagwarden finds by itself`,
+      hint,
+    });
+  }
   const claim = (name: string, taken: boolean, owner: string, at: Path) => {
     const claimant = names.former.get(name);
     if (taken) complaints.push({ at, message: `\`${name}\` is in use, so it is no former name` });
+    else if (name === OWN_POLICY_ID)
+      complaints.push({
+        at,
+        message: `\`${name}\` is kept for what Tagwarden finds by itself, so it is no former name`,
+      });
     else if (claimant !== undefined)
       complaints.push({ at, message: `\`${name}\` is a former name of \`${claimant}\` already` });
     else names.former.set(name, owner);

@@ -7,7 +7,7 @@ import { appliesTo, isBeingDeleted, verdictOf } from "./judge.ts";
 import type { PolicySet } from "./load.ts";
 import { obstacleOf } from "./obstacle.ts";
 import type { Subject } from "./subject.ts";
-import type { FindingKind, Violation } from "./verdict.ts";
+import type { Violation, ViolationKind } from "./verdict.ts";
 
 /** What is there, and what was probably meant: a key, or a value of one. */
 type NearMiss = { readonly of: "key" | "value"; readonly found: string; readonly meant: string };
@@ -15,7 +15,7 @@ type NearMiss = { readonly of: "key" | "value"; readonly found: string; readonly
 /** One thing that a rule found, and what would be done about it. */
 export type ExplainedViolation = {
   readonly key: string;
-  readonly kind: FindingKind;
+  readonly kind: ViolationKind;
   readonly message: string;
   readonly near_miss: NearMiss | null;
   readonly fix: Fix;

@@ -5,7 +5,7 @@ import { decideGiven, type Given, isAnswered } from "./given.ts";
 import { appliesTo, holds, isBeingDeleted, verdictOf } from "./judge.ts";
 import type { PolicySet } from "./load.ts";
 import type { Subject } from "./subject.ts";
-import type { Violation } from "./verdict.ts";
+import type { FindingKind, Violation } from "./verdict.ts";
 
 /**
  * What a rule asks for, to repair one violation.
@@ -45,7 +45,7 @@ type Decision =
  */
 export function fixFor(
   set: PolicySet,
-  violation: Pick<Violation, "policy_id" | "rule_id" | "key" | "kind">,
+  violation: Pick<Violation, "policy_id" | "rule_id" | "key"> & { readonly kind: FindingKind },
   subject: Subject,
   given: Given | null = null,
 ): Fix {

@@ -16,7 +16,7 @@ import { Facts } from "./facts.ts";
 import type { PolicySet } from "./load.ts";
 import { NOT_LOOKED_UP } from "../inventory/surroundings.ts";
 import type { Subject } from "./subject.ts";
-import type { FindingKind, Judgement, Violation, ViolationDetail } from "./verdict.ts";
+import type { Judgement, Violation, ViolationDetail, ViolationKind } from "./verdict.ts";
 
 /** Whether a policy is about a resource; or why that is not known. */
 export type Applies = { readonly applies: boolean } | { readonly unknown: string };
@@ -230,11 +230,11 @@ function assertVerdict(rule: CompiledAssertRule, judged: Judged): RuleVerdict {
   });
 }
 
-function violated(rule: CompiledRule, key: string, kind: FindingKind, detail: ViolationDetail): RuleVerdict {
+function violated(rule: CompiledRule, key: string, kind: ViolationKind, detail: ViolationDetail): RuleVerdict {
   return { violations: [violation(rule, key, kind, detail)], unknown: null };
 }
 
-function violation(rule: CompiledRule, key: string, kind: FindingKind, detail: ViolationDetail): Violation {
+function violation(rule: CompiledRule, key: string, kind: ViolationKind, detail: ViolationDetail): Violation {
   const { policy_id, rule_id, severity, message } = rule;
   return { policy_id, rule_id, key, kind, severity, detail: message === null ? detail : { ...detail, message } };
 }

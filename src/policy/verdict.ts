@@ -7,7 +7,11 @@ export type Severity = (typeof SEVERITIES)[number];
  * `invalid`: the key is there, its value is not allowed. `variant`: a declared alias is there. `missing`: neither is.
  * `forbidden`: a key that must not be there is. `too_many`: more tags than allowed. `assertion`: a condition over the tags is false.
  */
-export const FINDING_KINDS = ["missing", "invalid", "variant", "forbidden", "too_many", "assertion"] as const;
+export const VIOLATION_KINDS = ["missing", "invalid", "variant", "forbidden", "too_many", "assertion"] as const;
+export type ViolationKind = (typeof VIOLATION_KINDS)[number];
+
+/** What kind of finding: of a violation, or `fight`, where others keep reverting our repairs of a key. */
+export const FINDING_KINDS = [...VIOLATION_KINDS, "fight"] as const;
 export type FindingKind = (typeof FINDING_KINDS)[number];
 
 /** What a rule saw and what it wanted, in words and values a report can show. Never part of a finding's identity. */
@@ -22,6 +26,24 @@ export type ViolationDetail = {
   readonly near_miss?: string;
   /** Number of user tags, for `too_many`. */
   readonly count?: number;
+  /** Of a `fight`: over what, and with whom. */
+  readonly fight?: FightDetail;
+};
+
+/** A fight over a key: we repair, somebody reverts. Instants are ISO 8601. */
+export type FightDetail = {
+  /** The rule by which we repair. */
+  readonly policy_id: string;
+  readonly rule_id: string;
+  /** How often the repair was reverted, each time within 7 days of the one before. */
+  readonly reverts: number;
+  /** When our last repair was recorded, and when it was first seen to be reverted. */
+  readonly repaired_at: string;
+  readonly reverted_at: string;
+  /** Who wrote tags of the resource between the two, the last one that was not us. Absent: nobody was named. */
+  readonly by?: { readonly principal: string; readonly at: string };
+  /** Why a person ended it. */
+  readonly end_reason?: string;
 };
 
 /** A violation of one rule on one resource. */
@@ -30,7 +52,7 @@ export type Violation = {
   readonly rule_id: string;
   /** The canonical key; for `forbidden` the key seen; "" where the rule is about the tag set. */
   readonly key: string;
-  readonly kind: FindingKind;
+  readonly kind: ViolationKind;
   readonly severity: Severity;
   readonly detail: ViolationDetail;
 };

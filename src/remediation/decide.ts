@@ -7,6 +7,7 @@ import type { Surroundings } from "../inventory/surroundings.ts";
 import { tagValue, type Tags } from "../tags/tags.ts";
 import { fits, remainingChanges, sameChanges, valueOrNull, withChanges, withoutChanges } from "./change-tags.ts";
 import { isSame } from "./merge-fixes.ts";
+import { foughtKey, whyFought } from "./fought.ts";
 import { type Action, type PlanMode, planResource } from "./plan.ts";
 import type { ActionState, TagChange } from "./schema.ts";
 
@@ -23,6 +24,8 @@ export type Known = {
   readonly policy_set_id: string | null;
   /** The action's findings that are open, and whether an exemption accepts them now. */
   readonly open: ReadonlyMap<string, { readonly exempt: boolean }>;
+  /** Keys of the resource that others fight us over. */
+  readonly fights: readonly string[];
 };
 
 /** An end of an action, with the reason for a person. The note never holds a tag value. */
@@ -183,9 +186,11 @@ function obstacleEnd(
   action: Action,
   resource: Resource,
   tags: Tags,
-  { stack, around }: Known,
+  { stack, around, fights }: Known,
   { set, now }: Judging,
 ): End | null {
+  const key = foughtKey(action, fights);
+  if (key !== null) return { state: "blocked", note: whyFought(key) };
   const policies = action.reasons.map(({ policy_id }) => policy_id);
   const note = obstacleOf(set, { resource, tags, now, around }, stack, policies);
   return note === null ? null : { state: "blocked", note };

@@ -1,11 +1,13 @@
-import { and, asc, eq, exists, gt, inArray, isNull, not, sql } from "drizzle-orm";
+import { and, asc, eq, exists, gt, inArray, isNull, ne, not, sql } from "drizzle-orm";
 import type { Database } from "../db/client.ts";
 import { covered_findings, isExempt } from "../findings/db/covered.ts";
+import { openFights } from "../findings/db/fights.ts";
 import type { Resource } from "../inventory/resource.ts";
 import type { ResourceType } from "../inventory/resource-types.ts";
 import { loadSurroundings, type Wanted } from "../inventory/db/surroundings.ts";
 import { resources, scan_units } from "../inventory/schema.ts";
 import { NOT_LOOKED_UP } from "../inventory/surroundings.ts";
+import { OWN_POLICY_ID } from "../policy/own-policy.ts";
 import { policy_sets } from "../policy/schema.ts";
 import type { Known } from "./decide.ts";
 import type { PlannableResource } from "./plan.ts";
@@ -22,7 +24,7 @@ export type PlanScope = {
 
 const PAGE = 2000;
 
-const toPlan = and(eq(covered_findings.state, "open"), not(isExempt));
+const toPlan = and(eq(covered_findings.state, "open"), ne(covered_findings.policy_id, OWN_POLICY_ID), not(isExempt));
 
 /** Every resource that is not gone and has open findings nobody exempted, page by page, with all of those, and with what is wanted of its surroundings. */
 export async function* loadPlannable(
@@ -52,21 +54,15 @@ export async function* loadPlannable(
       .orderBy(asc(resources.arn))
       .limit(PAGE);
     if (rows.length === 0) return;
+    const arns = rows.map(({ arn }) => arn);
     const found = await database
       .select({ arn: covered_findings.arn, reason: reasonColumns })
       .from(covered_findings)
-      .where(
-        and(
-          inArray(
-            covered_findings.arn,
-            rows.map(({ arn }) => arn),
-          ),
-          toPlan,
-        ),
-      )
+      .where(and(inArray(covered_findings.arn, arns), toPlan))
       .orderBy(asc(covered_findings.id));
     const byArn = Map.groupBy(found, ({ arn }) => arn);
     const around = await loadSurroundings(database, rows, wanted);
+    const fights = await openFights(database, arns);
     yield rows.map((row) => ({
       resource: toResource(row),
       tags: row.tags,
@@ -74,6 +70,7 @@ export async function* loadPlannable(
       stack: row.stack,
       around: around.get(row.arn) ?? NOT_LOOKED_UP,
       findings: (byArn.get(row.arn) ?? []).map(({ reason }) => reason),
+      fights: fights.get(row.arn) ?? [],
     }));
     last = rows.at(-1)?.arn ?? last;
     if (rows.length < PAGE) return;
@@ -133,6 +130,7 @@ export async function loadKnown(
     around: (row && (await loadSurroundings(database, [row], wanted)).get(row.arn)) ?? NOT_LOOKED_UP,
     policy_set_id: active?.id ?? null,
     open: new Map(open.map(({ id, exempt }) => [id, { exempt }])),
+    fights: (await openFights(database, [action.arn])).get(action.arn) ?? [],
   };
 }
 

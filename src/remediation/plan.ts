@@ -12,6 +12,7 @@ import { isReserved } from "../tags/limits.ts";
 import type { Tags } from "../tags/tags.ts";
 import { countUserTags, fits, valueOrNull, withChanges } from "./change-tags.ts";
 import { type Candidate, candidatesOf, dropDependent, dropDisputed, dropLosing, dropRefused } from "./merge-fixes.ts";
+import { apart, whyFought } from "./fought.ts";
 import type { Reason, TagChange } from "./schema.ts";
 
 /** A resource that has open findings nobody exempted, as the database knows it. */
@@ -26,6 +27,8 @@ export type PlannableResource = {
   /** What stands around it, as stored. */
   readonly around: Surroundings;
   readonly findings: readonly Reason[];
+  /** Keys that others fight us over: see findings/fights.ts. Absent: none. */
+  readonly fights?: readonly string[];
 };
 
 /** One resource's change in a plan: everything that approval binds to. */
@@ -117,18 +120,27 @@ export function planResource(set: PolicySet, plannable: PlannableResource, optio
   const wanted = all.filter(
     ({ finding, fix }) => isWanted(finding) && (mode === "plan" || (fix.auto && !fix.protected)),
   );
-  const agreed = dropRefused(world, dropDependent(world, wanted, toPerson), toPerson);
+  const { fought, free } = apart(wanted, plannable.fights ?? []);
+  const agreed = dropRefused(world, dropDependent(world, free, toPerson), toPerson);
   const kept = dropLosing(tags, agreed, all, toPerson);
-  if (kept.length === 0) return { actions: [], blocked: [], review };
+  const left = fought.map(({ candidate, key }) => ({
+    ...toAction(resource, tags, [candidate], given),
+    note: whyFought(key),
+  }));
+  if (kept.length === 0) return { actions: [], blocked: left, review };
 
   const policies = kept.map(({ finding }) => finding.policy_id);
   const obstacle = obstacleOf(set, world.subject, plannable.stack, policies);
-  if (obstacle) return { actions: [], blocked: [{ ...toAction(resource, tags, kept, given), note: obstacle }], review };
+  if (obstacle)
+    return { actions: [], blocked: [...left, { ...toAction(resource, tags, kept, given), note: obstacle }], review };
 
   const { fitting, crowded } = makeRoom(tags, kept);
   return {
     actions: fitting.length === 0 ? [] : [toAction(resource, tags, fitting, given)],
-    blocked: crowded.length === 0 ? [] : [{ ...toAction(resource, tags, crowded, given), note: noRoom(tags, kept) }],
+    blocked: [
+      ...left,
+      ...(crowded.length === 0 ? [] : [{ ...toAction(resource, tags, crowded, given), note: noRoom(tags, kept) }]),
+    ],
     review,
   };
 }

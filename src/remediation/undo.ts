@@ -7,12 +7,13 @@ import { hashTags } from "../tags/hash-tags.ts";
 import { isReserved } from "../tags/limits.ts";
 import { tagsFrom, type Tags } from "../tags/tags.ts";
 import { countUserTags, fits, valueOrNull, withChanges } from "./change-tags.ts";
+import { foughtKey, whyFought } from "./fought.ts";
 import type { Action, BlockedAction } from "./plan.ts";
 import type { TagChange } from "./schema.ts";
 import type { ActionRow } from "./store.ts";
 
 /** What the journal has of an action that a run began. */
-export type JournaledAction = Pick<
+type JournaledAction = Pick<
   ActionRow,
   | "position"
   | "account_id"
@@ -38,6 +39,8 @@ export type Undoable = {
   readonly tags_read_at: Date | null;
   readonly stack: string | null;
   readonly around: Surroundings;
+  /** Keys of the resource that others fight us over. */
+  readonly fights: readonly string[];
 };
 
 /** What an undo would do, what it must not do, and where nothing is left to do. */
@@ -75,7 +78,7 @@ export function planUndo(set: PolicySet, all: readonly Undoable[], now: Date): U
  * The changes of which the journal shows that we made them. Where nothing could be read after the write it may not have been
  * made: then the fresh reading before an undo finds the key as it was, and writes nothing.
  */
-export function writtenBy({ changes, tags_before, tags_after }: JournaledAction): TagChange[] {
+function writtenBy({ changes, tags_before, tags_after }: JournaledAction): TagChange[] {
   if (tags_before === null) return [];
   const before = tagsFrom(Object.entries(tags_before));
   const after = tags_after === null ? null : tagsFrom(Object.entries(tags_after));
@@ -152,12 +155,15 @@ function toAction(
 
 function blockOf(
   set: PolicySet,
-  { stack, around }: Undoable,
+  { stack, around, fights }: Undoable,
   resource: Resource,
-  { changes, reasons }: Action,
+  action: Action,
   known: Tags,
   now: Date,
 ): string | null {
+  const { changes, reasons } = action;
+  const key = foughtKey(action, fights);
+  if (key !== null) return whyFought(key);
   const policies = reasons.map(({ policy_id }) => policy_id);
   const obstacle = obstacleOf(set, { resource, tags: known, now, around }, stack, policies);
   if (obstacle !== null) return obstacle;

@@ -283,6 +283,7 @@ const CAUSES: Record<string, string> = {
   resource_gone: "resource gone",
   rule_removed: "rule removed",
   out_of_scope: "out of scope",
+  ended: "ended by a person",
 };
 
 function changes({ report, details }: ScanReportData, pen: Pen): string[] {

@@ -25,6 +25,9 @@ const REQUEUE_MS = 60_000;
 /** For how many deliveries jobs are made again at a time. */
 const REQUEUE_MOST = 500;
 
+/** Why nothing is done about an event that tells of a write of our own. */
+export const OWN_WRITE = "own write";
+
 const NEVER_IN_SCOPE = "its account, region and type were in no scan so far";
 
 /**

@@ -9,9 +9,11 @@ import {
   endDeliveries,
   type EventDelivery,
   giveBackDeliveries,
+  OWN_WRITE,
   requeueDeliveries,
   takeDeliveries,
 } from "./event-store.ts";
+import { nameOpponents } from "./name-opponents.ts";
 import { lookAgain, type LookDeps } from "./look-again.ts";
 import type { Queue } from "./queue.ts";
 
@@ -94,13 +96,14 @@ async function handleDeliveries(
   const own: EventDelivery[] = [];
   const others: EventDelivery[] = [];
   for (const delivery of taken) ((await isOwnWrite(deps, delivery, arn)) ? own : others).push(delivery);
-  await endDeliveries(database, own, { state: "ignored", reason: "own write", handled_at: now() });
+  await endDeliveries(database, own, { state: "ignored", reason: OWN_WRITE, handled_at: now() });
   const last = others.toSorted((a, b) => a.event_time.getTime() - b.event_time.getTime()).at(-1);
   if (last === undefined) return;
   const whole = others.some(({ event_name }) => !changesTagsOnly(event_name));
   const look = await lookAgain(deps, unit, arn, { whole, actor: `event ${last.event_name}`, signal });
   if (look.outcome === "recorded") {
     await endDeliveries(database, others, { state: "done", reason: null, handled_at: now() });
+    await nameOpponents(database, now(), arn);
     return;
   }
   const reason = describe(look.error);

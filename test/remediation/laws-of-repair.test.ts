@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { and, eq, inArray } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { findings } from "../../src/findings/schema.ts";
@@ -60,7 +60,7 @@ const edits = fc.dictionary(
   },
 );
 /** Each is a world of its own, with half a dozen transactions. */
-const RUNS = { numRuns: 12 };
+const RUNS = { numRuns: 8 };
 
 describeOnBoth("the laws of repair on %s", (kind) => {
   let world: World;

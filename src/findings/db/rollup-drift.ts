@@ -1,6 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../db/client.ts";
 import { rowsOf } from "../../db/rows.ts";
+import { OWN_POLICY_ID } from "../../policy/own-policy.ts";
 import type { OwnerTally, RuleTally, Tally, UnitTally } from "../tally.ts";
 import { accountDifferences, lockAccounts, writeTally } from "./rollups.ts";
 
@@ -48,7 +49,7 @@ export async function driftOf(database: Database, account_id: string | null = nu
         when f.arn is not null then 'violating'
         when r.standing = 'unknown' or r.reading_error is not null then 'unknown'
         else 'compliant' end as stands
-      from resources r left join (select distinct f.arn from findings f where f.state = 'open' and ${of(sql`f`)}) as f on f.arn = r.arn
+      from resources r left join (select distinct f.arn from findings f where f.state = 'open' and f.policy_id <> ${OWN_POLICY_ID} and ${of(sql`f`)}) as f on f.arn = r.arn
       where r.gone_at is null and ${of(sql`r`)}),
     truth as (
       select account_id, region, type, count(*) filter (where stands = 'compliant') as compliant,

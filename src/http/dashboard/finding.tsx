@@ -86,7 +86,13 @@ export function FindingCard(props: { finding: FindingRow; advice: Advice | null;
         <dd>{detail.expected}</dd>
         <dt>Seen</dt>
         <dd>
-          {observed.length === 0 ? <span class="muted">no such tag</span> : null}
+          {observed.length === 0 && detail.fight === undefined ? <span class="muted">no such tag</span> : null}
+          {detail.fight === undefined ? null : (
+            <div>
+              Repaired by <code>{`${detail.fight.policy_id}/${detail.fight.rule_id}`}</code>, reverted{" "}
+              {plural(detail.fight.reverts, "time")}.
+            </div>
+          )}
           {observed.map(([key, value]) => (
             <div>
               <code>
@@ -95,6 +101,11 @@ export function FindingCard(props: { finding: FindingRow; advice: Advice | null;
             </div>
           ))}
           {detail.count === undefined ? null : <div>{plural(detail.count, "tag")}</div>}
+          {detail.fight?.by === undefined ? null : (
+            <div>
+              Tags were last written by <code>{detail.fight.by.principal}</code> at {detail.fight.by.at}.
+            </div>
+          )}
           {detail.near_miss === undefined ? null : (
             <div>
               There is a key <code>{detail.near_miss}</code>, which looks like a slip of it.

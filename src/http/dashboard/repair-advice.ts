@@ -56,6 +56,10 @@ export function advise(
 ): Advice | null {
   if (finding.state !== "open") return null;
   const note = (text: string): Advice => ({ commands: [], note: text });
+  if (finding.kind === "fight") {
+    const commands = [`tagwarden fights end ${quote(finding.arn)} ${quote(finding.key)} --reason '…'`];
+    return { commands, note: "Find out who reverts the repair and settle it with them; then end the fight." };
+  }
   if (resource.tags === null || subject === null) return note("Its tags were never read, so nothing can be said.");
   if (resource.stack !== null) {
     return note(

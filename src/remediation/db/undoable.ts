@@ -1,5 +1,6 @@
 import { inArray } from "drizzle-orm";
 import type { Database } from "../../db/client.ts";
+import { openFights } from "../../findings/db/fights.ts";
 import { loadSurroundings, type Wanted } from "../../inventory/db/surroundings.ts";
 import { resources } from "../../inventory/schema.ts";
 import { NOT_LOOKED_UP } from "../../inventory/surroundings.ts";
@@ -23,11 +24,20 @@ export async function loadUndoable(
     const found = await database.select().from(resources).where(inArray(resources.arn, arns));
     const rows = new Map(found.flatMap((row) => (row.gone_at === null ? [[row.arn, row] as const] : [])));
     const around = await loadSurroundings(database, [...rows.values()], wanted);
+    const fights = await openFights(database, arns);
     for (const done of batch) {
       const row = rows.get(done.arn);
       const { tags = null, tags_read_at = null, stack = null } = row ?? {};
       const stands = around.get(done.arn) ?? NOT_LOOKED_UP;
-      all.push({ done, resource: row ? toResource(row) : null, tags, tags_read_at, stack, around: stands });
+      all.push({
+        done,
+        resource: row ? toResource(row) : null,
+        tags,
+        tags_read_at,
+        stack,
+        around: stands,
+        fights: fights.get(done.arn) ?? [],
+      });
     }
   }
   return all;
