@@ -52,6 +52,10 @@ const COMMANDS: Record<string, Row> = {
     summary: "make the changes of a plan, each verified",
     load: async () => (await import("./apply.ts")).applyCommand(),
   },
+  audit: {
+    summary: "who did what; check that the log of it is whole",
+    load: async () => (await import("./audit-log.ts")).auditCommand(),
+  },
   sandbox: {
     summary: "an emulated AWS to try things on",
     load: async () => (await import("./sandbox.ts")).sandboxCommand(),

@@ -36,7 +36,7 @@ export function auditEntryOf(
   const scope = SCOPE.filter((name) => row[name] !== null);
   const terms = { policy_id, rule_id, key, scope, reason, ticket, requested_by, approved_by };
   const period = { starts_at: row.starts_at.toISOString(), expires_at: row.expires_at.toISOString() };
-  const changed = event === "changed" || event === "restored" ? { fields } : {};
+  const changed = event === "changed" || event === "restored" ? { fields: [...fields] } : {};
   const detail = { event, source, file, version, ...changed, ...terms, ...period, note };
   return { at, actor, action: ACTIONS[event], subject: id, detail };
 }
