@@ -24,10 +24,10 @@ export const AUDIT_ACTIONS = [
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 
 /** Something that JSON can say. */
-type AuditValue = string | number | boolean | null | readonly AuditValue[] | { readonly [name: string]: AuditValue };
+type AuditValue = string | number | boolean | null | AuditValue[] | { [name: string]: AuditValue };
 
 /** What more there is to say: keys, counts, hashes, states, reasons. Never the value of a tag. */
-export type AuditDetail = { readonly [name: string]: AuditValue };
+export type AuditDetail = { [name: string]: AuditValue };
 
 /** What somebody did, before it has its place in the log. */
 export type AuditEntry = {

@@ -147,8 +147,8 @@ async function approveOne({ database, actor, now, out }: Deps, id: string, optio
   out(`Approved until ${plan.expires_at.toISOString()}.\nNext: tagwarden apply ${id}\n`);
 }
 
-async function rejectOne({ database, out }: Deps, id: string): Promise<void> {
-  done(id, await rejectPlan(database, id));
+async function rejectOne({ database, actor, now, out }: Deps, id: string): Promise<void> {
+  done(id, await rejectPlan(database, id, { actor, now }));
   out("Rejected: it can no longer be applied.\n");
 }
 

@@ -60,6 +60,10 @@ const COMMANDS: Record<string, Row> = {
     summary: "keys that others fight us over: list them, end one",
     load: async () => (await import("./fights.ts")).fightsCommand(),
   },
+  audit: {
+    summary: "who did what; check that the log of it is whole",
+    load: async () => (await import("./audit-log.ts")).auditCommand(),
+  },
   sandbox: {
     summary: "an emulated AWS to try things on",
     load: async () => (await import("./sandbox.ts")).sandboxCommand(),

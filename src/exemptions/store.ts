@@ -1,8 +1,11 @@
 import path from "node:path";
 import { asc, eq, inArray, isNotNull, or, sql } from "drizzle-orm";
+import type { AuditEntry } from "../audit-log/entry.ts";
+import { appendAudit } from "../audit-log/store.ts";
 import type { Database } from "../db/client.ts";
 import { uuidv7 } from "../db/uuid.ts";
 import { PolicyError, type PolicySet } from "../policy/load.ts";
+import { auditEntryOf } from "./audit-entry.ts";
 import type { FileExemption } from "./check.ts";
 import {
   type Asked,
@@ -48,17 +51,12 @@ export function createExemption(
   asked: Asked,
   about: { readonly source: "api" | "cli"; readonly actor: string },
 ): Promise<Decided> {
-  return alone(database, async (transaction, at): Promise<Decided> => {
+  return alone(database, about.actor, async (work): Promise<Decided> => {
+    const { at } = work;
     const problems = problemsOf(asked, at);
     if (problems.length > 0) return { outcome: "invalid", problems };
     const terms = termsOf({ ...asked, starts_at: asked.starts_at ?? at });
-    const exemption = await insert(
-      transaction,
-      terms,
-      { id: uuidv7(at), source: about.source, file: null },
-      about.actor,
-      at,
-    );
+    const exemption = await insert(work, terms, { id: uuidv7(at), source: about.source, file: null });
     return { outcome: "done", exemption };
   });
 }
@@ -82,8 +80,9 @@ export function changeExemption(
   change: ExemptionChange,
   about: { readonly version: number | null; readonly actor: string },
 ): Promise<Decided> {
-  return alone(database, async (transaction, at): Promise<Decided> => {
-    const row = await findExemption(transaction, id);
+  return alone(database, about.actor, async (work): Promise<Decided> => {
+    const { at } = work;
+    const row = await findExemption(work.transaction, id);
     const refusal = refusalOf(row);
     if (refusal || !row) return refusal ?? { outcome: "not_found" };
     if (about.version !== null && about.version !== row.version) return { outcome: "stale", version: row.version };
@@ -107,7 +106,7 @@ export function changeExemption(
     const starts_at = moves ? beginningOf(asked, row, at) : row.starts_at;
     const problems = moves ? problemsOf({ ...asked, starts_at }, at) : [];
     if (problems.length > 0) return { outcome: "invalid", problems };
-    return { outcome: "done", exemption: await update(transaction, row, { ...asked, starts_at }, about.actor, at) };
+    return { outcome: "done", exemption: await update(work, row, { ...asked, starts_at }) };
   });
 }
 
@@ -117,12 +116,12 @@ export function revokeExemption(
   id: string,
   about: { readonly actor: string; readonly note: string | null },
 ): Promise<Decided> {
-  return alone(database, async (transaction, at): Promise<Decided> => {
-    const row = await findExemption(transaction, id);
+  return alone(database, about.actor, async (work): Promise<Decided> => {
+    const row = await findExemption(work.transaction, id);
     const refusal = refusalOf(row);
     if (refusal || !row) return refusal ?? { outcome: "not_found" };
-    if (row.expires_at <= at) return { outcome: "expired", at: row.expires_at };
-    return { outcome: "done", exemption: await revoke(transaction, row, about.actor, at, about.note) };
+    if (row.expires_at <= work.at) return { outcome: "expired", at: row.expires_at };
+    return { outcome: "done", exemption: await revoke(work, row, about.note) };
   });
 }
 
@@ -167,7 +166,8 @@ export function followFiles(
   entries: readonly FileExemption[],
   { folder, actor, dry_run = false }: { readonly folder: string; readonly actor: string; readonly dry_run?: boolean },
 ): Promise<FileChange<ExemptionRow>[]> {
-  return alone(database, async (transaction, at) => {
+  return alone(database, actor, async (work) => {
+    const { transaction, at } = work;
     const ids = entries.map(({ id }) => id);
     const rows = await transaction
       .select()
@@ -185,63 +185,80 @@ export function followFiles(
         })),
       );
     }
-    if (!dry_run) for (const change of changes) await record(transaction, change, actor, at);
+    if (!dry_run) for (const change of changes) await record(work, change);
     return changes;
   });
 }
 
 /**
- * Lets exemptions follow policies and rules that have another name from now on, and returns how many did. Part of the caller's
- * transaction.
+ * Lets exemptions follow policies and rules that have another name from now on. Part of the caller's transaction, at whose end
+ * the audit log is to be told what is returned.
  */
 export async function followNames(
   transaction: Database,
   policies: PolicySet["policies"],
   actor: string,
-): Promise<number> {
-  const at = await lockChanges(transaction);
+): Promise<readonly AuditEntry[]> {
+  const work: Work = { transaction, at: await lockChanges(transaction), actor, told: [] };
   const rows = await transaction
     .select()
     .from(exemptions)
     .where(or(isNotNull(exemptions.policy_id), isNotNull(exemptions.rule_id)))
     .orderBy(asc(exemptions.id));
-  let moved = 0;
   for (const row of rows) {
     const { policy_id, rule_id } = presentNames(row, policies);
     if (policy_id === row.policy_id && rule_id === row.rule_id) continue;
-    moved++;
     const version = row.version + 1;
     await transaction.update(exemptions).set({ policy_id, rule_id, version }).where(eq(exemptions.id, row.id));
     const before = { policy_id: row.policy_id, rule_id: row.rule_id };
     const note = "what it is about has another name now";
-    const event = { at, actor, event: "changed", before, after: { policy_id, rule_id }, note } as const;
-    await tell(transaction, { ...row, version }, event);
+    await tell(
+      work,
+      { ...row, policy_id, rule_id, version },
+      { event: "changed", before, after: { policy_id, rule_id }, note },
+    );
   }
-  return moved;
+  return work.told;
 }
 
-async function record(transaction: Database, change: FileChange<ExemptionRow>, actor: string, at: Date): Promise<void> {
+async function record(work: Work, change: FileChange<ExemptionRow>): Promise<void> {
   switch (change.change) {
     case "created": {
       const { id, file } = change.entry;
-      await insert(transaction, change.terms, { id, source: "file", file }, actor, at);
+      await insert(work, change.terms, { id, source: "file", file });
       return;
     }
     case "changed":
     case "restored":
-      await update(transaction, change.row, change.terms, actor, at, change.entry.file);
+      await update(work, change.row, change.terms, change.entry.file);
       return;
-    case "moved":
-      await transaction.update(exemptions).set({ file: change.entry.file }).where(eq(exemptions.id, change.row.id));
+    case "moved": {
+      const { row, entry } = change;
+      await work.transaction.update(exemptions).set({ file: entry.file }).where(eq(exemptions.id, row.id));
+      work.told.push(auditEntryOf({ ...row, file: entry.file }, { ...work, event: "moved", note: null }));
       return;
+    }
     case "revoked":
-      await revoke(transaction, change.row, actor, at, change.note);
+      await revoke(work, change.row, change.note);
   }
 }
 
+/** A change under way: when, who, and what the audit log is told at its end. */
+type Work = {
+  readonly transaction: Database;
+  readonly at: Date;
+  readonly actor: string;
+  readonly told: AuditEntry[];
+};
+
 /** Runs a change alone, at an instant of the database's clock: the one by which reports look at exemptions. */
-function alone<T>(database: Database, change: (transaction: Database, at: Date) => Promise<T>): Promise<T> {
-  return database.transaction(async (transaction) => change(transaction, await lockChanges(transaction)));
+function alone<T>(database: Database, actor: string, change: (work: Work) => Promise<T>): Promise<T> {
+  return database.transaction(async (transaction) => {
+    const work: Work = { transaction, at: await lockChanges(transaction), actor, told: [] };
+    const result = await change(work);
+    await appendAudit(transaction, ...work.told);
+    return result;
+  });
 }
 
 /** Makes other changes wait until the transaction ends; returns what time it is then. */
@@ -255,42 +272,36 @@ async function lockChanges(transaction: Database): Promise<Date> {
 }
 
 async function insert(
-  transaction: Database,
+  work: Work,
   terms: Terms,
   identity: Pick<ExemptionRow, "id" | "source" | "file">,
-  actor: string,
-  at: Date,
 ): Promise<ExemptionRow> {
-  const [row] = await transaction
+  const [row] = await work.transaction
     .insert(exemptions)
-    .values({ ...mutable(terms), ...identity, created_at: at })
+    .values({ ...mutable(terms), ...identity, created_at: work.at })
     .returning();
   if (!row) throw new Error("the database returned no row for a new exemption");
-  await tell(transaction, row, { at, actor, event: "created", before: null, after: { ...terms }, note: null });
+  await tell(work, row, { event: "created", before: null, after: { ...terms }, note: null });
   return row;
 }
 
 /** Changes the terms, and takes back a revocation. What is as it was writes nothing. */
 async function update(
-  transaction: Database,
+  work: Work,
   current: ExemptionRow,
   terms: Terms,
-  actor: string,
-  at: Date,
   file: string | null = current.file,
 ): Promise<ExemptionRow> {
   const difference = differenceOf(termsOf(current), terms);
   if (!difference && !current.revoked_at) return current;
-  const [row] = await transaction
+  const [row] = await work.transaction
     .update(exemptions)
     .set({ ...mutable(terms), file, revoked_at: null, revoked_by: null, version: current.version + 1 })
     .where(eq(exemptions.id, current.id))
     .returning();
   if (!row) throw new Error(`exemption ${current.id} vanished`);
   const event = current.revoked_at ? "restored" : "changed";
-  await tell(transaction, row, {
-    at,
-    actor,
+  await tell(work, row, {
     event,
     before: difference?.before ?? {},
     after: difference?.after ?? {},
@@ -299,27 +310,26 @@ async function update(
   return row;
 }
 
-async function revoke(
-  transaction: Database,
-  current: ExemptionRow,
-  actor: string,
-  at: Date,
-  note: string | null,
-): Promise<ExemptionRow> {
+async function revoke(work: Work, current: ExemptionRow, note: string | null): Promise<ExemptionRow> {
+  const { transaction, at, actor } = work;
   const [row] = await transaction
     .update(exemptions)
     .set({ revoked_at: at, revoked_by: actor, version: current.version + 1 })
     .where(eq(exemptions.id, current.id))
     .returning();
   if (!row) throw new Error(`exemption ${current.id} vanished`);
-  await tell(transaction, row, { at, actor, event: "revoked", before: null, after: null, note });
+  await tell(work, row, { event: "revoked", before: null, after: null, note });
   return row;
 }
 
-type Told = Omit<typeof exemption_events.$inferInsert, "exemption_id" | "version">;
+type Told = Pick<typeof exemption_events.$inferInsert, "event" | "before" | "after"> & { readonly note: string | null };
 
-async function tell(transaction: Database, { id, version }: ExemptionRow, told: Told): Promise<void> {
-  await transaction.insert(exemption_events).values({ exemption_id: id, version, ...told });
+async function tell({ transaction, at, actor, told }: Work, row: ExemptionRow, what: Told): Promise<void> {
+  const { id, version } = row;
+  await transaction.insert(exemption_events).values({ exemption_id: id, version, at, actor, ...what });
+  told.push(
+    auditEntryOf(row, { at, actor, event: what.event, note: what.note, fields: Object.keys(what.after ?? {}) }),
+  );
 }
 
 /** The terms with lists that the query builder may have. */

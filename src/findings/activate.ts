@@ -1,3 +1,4 @@
+import { appendAudit } from "../audit-log/store.ts";
 import type { Database } from "../db/client.ts";
 import { followNames } from "../exemptions/store.ts";
 import type { PolicySet } from "../policy/load.ts";
@@ -62,7 +63,7 @@ export async function activateSet(
     const occasion = activation(set, actor, now);
     counts.renamed = await renameRules(transaction, renamesOf(set));
     const tally = newTally();
-    await followNames(transaction, set.policies, actor);
+    const followed = await followNames(transaction, set.policies, actor);
     for await (const batch of judgedAnew(transaction, set, occasion)) {
       const known = new Map(batch.map(({ stored }) => [stored.resource.arn, stored]));
       const all = batch.map((one) => one.changes);
@@ -81,6 +82,8 @@ export async function activateSet(
     // Findings that moved to another name of their rule are no change of theirs, but of the numbers of both names.
     if (counts.renamed > 0) await writeTally(transaction, await driftOf(transaction), now);
     await recordActivation(transaction, { policy_set_id: set.id, at: now, actor, ...counts });
+    const entry = { at: now, actor, action: "policies.activated", subject: set.id, detail: { ...counts } } as const;
+    await appendAudit(transaction, entry, ...followed);
     return { policy_set_id: set.id, activated: true, ...counts };
   });
 }

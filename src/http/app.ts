@@ -8,6 +8,7 @@ import { crossSiteCheck, type HttpEnv, hostCheck, jsonOnly, limitBody, requestId
 import { openApiDocument } from "./openapi.ts";
 import { ProblemError, problemOf, problemResponse } from "./problem.ts";
 import { apiRouter } from "./router.ts";
+import { auditRoutes } from "./routes/audit.ts";
 import { complianceRoutes } from "./routes/compliance.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { exemptionRoutes } from "./routes/exemptions.ts";
@@ -56,6 +57,7 @@ export function createApp(deps: HttpDeps) {
     complianceRoutes,
     trendRoutes,
     eventRoutes,
+    auditRoutes,
   ])
     app.route("/api/v1", routes(deps));
   app.get("/openapi.json", (c) => c.json(openApiDocument(app)));

@@ -1,4 +1,5 @@
 import { and, asc, desc, eq, gt, inArray, isNull, sql } from "drizzle-orm";
+import { appendAudit } from "../audit-log/store.ts";
 import type { Database } from "../db/client.ts";
 import { uuidv7 } from "../db/uuid.ts";
 import { insertRows } from "../findings/db/insert-rows.ts";
@@ -113,6 +114,8 @@ export async function createPlan(
         };
       }),
     );
+    const detail = { hash, mode, policy_set_id, scan_id, actions: draft.actions.length, blocked: draft.blocked.length };
+    await appendAudit(transaction, { at: now, actor, action: "plan.created", subject: id, detail });
     return row;
   });
 }
@@ -203,15 +206,23 @@ export async function approvePlan(
     const expires_at = new Date(now.getTime() + life_ms);
     const set = { state: "approved", approved_at: now, approved_by: actor, approved_hash: hash, expires_at } as const;
     const [row] = await transaction.update(plans).set(set).where(eq(plans.id, id)).returning();
+    const detail = { hash, expires_at: expires_at.toISOString() };
+    await appendAudit(transaction, { at: now, actor, action: "plan.approved", subject: id, detail });
     return { outcome: "done", plan: row ?? plan };
   });
 }
 
 /** Rejects a plan that no run has begun: it is never applied. */
-export async function rejectPlan(database: Database, id: string): Promise<Decided> {
+export async function rejectPlan(
+  database: Database,
+  id: string,
+  { actor, now }: { actor: string; now: Date },
+): Promise<Decided> {
   return decideOn(database, id, async (transaction, plan) => {
     if (plan.state === "applying" || plan.started_at !== null) return { outcome: "in_progress" };
     const [row] = await transaction.update(plans).set({ state: "rejected" }).where(eq(plans.id, id)).returning();
+    const detail = { hash: plan.hash };
+    await appendAudit(transaction, { at: now, actor, action: "plan.rejected", subject: id, detail });
     return { outcome: "done", plan: row ?? plan };
   });
 }

@@ -1,4 +1,5 @@
 import { and, eq } from "drizzle-orm";
+import { appendAudit } from "../audit-log/store.ts";
 import type { Database } from "../db/client.ts";
 import { scans } from "../inventory/schema.ts";
 import { finishScan } from "./finish.ts";
@@ -33,6 +34,9 @@ export async function requestStop(
       .update(scan_targets)
       .set({ state: "cancelled", finished_at: now })
       .where(and(eq(scan_targets.scan_id, scan_id), eq(scan_targets.state, "queued")));
+    if (scan.stop_requested_at === null && by !== null) {
+      await appendAudit(transaction, { at: now, actor: by, action: "scan.cancelled", subject: scan_id, detail: {} });
+    }
     return true;
   });
 }

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import { and, eq, inArray, lt, or, type SQL, sql } from "drizzle-orm";
+import type { AuditEntry } from "../audit-log/entry.ts";
+import { appendAudit } from "../audit-log/store.ts";
 import type { Database } from "../db/client.ts";
 import { uuidv7 } from "../db/uuid.ts";
 import type { Target } from "../inventory/resource.ts";
@@ -85,8 +87,17 @@ export async function createScan(
       .returning();
     if (!scan) return null;
     await insertTargets(transaction, scan, request.targets);
+    if (ASKED_BY_PERSONS.includes(scan.trigger)) await appendAudit(transaction, requested(scan));
     return { scan, deduplicated: false };
   });
+}
+
+/** Scans that begin by themselves, by a schedule or with the service, are nobody's order. */
+const ASKED_BY_PERSONS: readonly Scan["trigger"][] = ["cli", "api"];
+
+function requested({ id, created_at, requested_by, trigger, targets, types, confirm_all }: Scan): AuditEntry {
+  const detail = { trigger, targets, types, confirm_all };
+  return { at: created_at, actor: requested_by, action: "scan.requested", subject: id, detail };
 }
 
 /** Rows for a scan's targets and units, set by set: an organization has hundreds of thousands of units. */

@@ -1,3 +1,4 @@
+import { appendAudit } from "../../audit-log/store.ts";
 import type { Database } from "../../db/client.ts";
 import type { Unit } from "../../inventory/resource.ts";
 import type { HeldDecision } from "../finding.ts";
@@ -86,6 +87,8 @@ async function record(
 ): Promise<Decided> {
   if (decided.units > 0) {
     await transaction.insert(held_decisions).values({ scan_id, at, decision, actor, reason, ...decided });
+    const detail = { ...decided, reason };
+    await appendAudit(transaction, { at, actor, action: `scan.${decision}`, subject: scan_id, detail });
   }
   return decided;
 }

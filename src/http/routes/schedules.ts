@@ -173,7 +173,7 @@ export function scheduleRoutes({ database, now, checkScope }: HttpDeps) {
         },
       }),
       async (c) => {
-        done(await removeSchedule(database, c.req.valid("param").id));
+        done(await removeSchedule(database, c.req.valid("param").id, "api"));
         return c.body(null, 204);
       },
     )

@@ -1,3 +1,4 @@
+import { appendAudit } from "../../audit-log/store.ts";
 import type { Database } from "../../db/client.ts";
 import { resolveRepaired } from "../../findings/db/repaired.ts";
 import { pause } from "../../inventory/aws/pause.ts";
@@ -11,7 +12,7 @@ import { userTags, type Tags } from "../../tags/tags.ts";
 import type { Spending } from "../budget.ts";
 import { remainingChanges } from "../change-tags.ts";
 import { decide, type End, endBeforeReading, isUndo, type Known, owesValue, type Write } from "../decide.ts";
-import { endAction, type Hold, intend, leaveOpen, putBack, recordBefore } from "../db/journal.ts";
+import { endAction, type Hold, intend, leaveOpen, putBack, recordBefore, writeEntry } from "../db/journal.ts";
 import { loadKnown } from "../load.ts";
 import type { PlanMode } from "../plan.ts";
 import type { ActionRow } from "../store.ts";
@@ -100,10 +101,10 @@ export async function applyAction(run: Run, api: TargetApi, action: ActionRow): 
     if (!resumed) await putBack(database, hold, action.position);
     return { state: "put_back", note: refusal };
   }
-  if (remainingChanges(answer.tags, action.changes).length === action.changes.length || action.tags_before === null) {
-    await recordBefore(database, hold, action.position, userTags(answer.tags));
-  }
-  return write(run, api, action, known, decision);
+  const untouched = remainingChanges(answer.tags, action.changes).length === action.changes.length;
+  const before = untouched || action.tags_before === null ? userTags(answer.tags) : null;
+  await recordBefore(database, hold, action, before, now());
+  return write(run, api, { ...action, tags_before: before ?? action.tags_before }, known, decision);
 }
 
 /**
@@ -222,16 +223,15 @@ async function finish(
   await database.transaction(async (transaction) => {
     const tags_after = fresh === null ? null : userTags(fresh.tags);
     await endAction(transaction, hold, position, { ...end, tags_after, now: now() });
-    if (fresh === null || (end.state !== "verified" && end.state !== "unchanged")) return;
-    // What someone else had done already is no merit of ours: those findings resolve as observed.
-    const finding_ids = end.state === "verified" ? reasons.map(({ finding_id }) => finding_id) : [];
-    const { tags, read_at } = fresh;
-    await resolveRepaired(
-      transaction,
-      set,
-      { arn, finding_ids, tags, read_at, actor, scan_id, undo: isUndo(action) },
-      now(),
-    );
+    if (fresh !== null && (end.state === "verified" || end.state === "unchanged")) {
+      // What someone else had done already is no merit of ours: those findings resolve as observed.
+      const finding_ids = end.state === "verified" ? reasons.map(({ finding_id }) => finding_id) : [];
+      const { tags, read_at } = fresh;
+      const repaired = { arn, finding_ids, tags, read_at, actor, scan_id, undo: isUndo(action) };
+      await resolveRepaired(transaction, set, repaired, now());
+    }
+    // Where nothing was written, by this run or one before, there is no write to end.
+    if (action.tags_before !== null) await appendAudit(transaction, writeEntry("ended", hold, action, now(), end));
   });
   await onStep("ended", action, end);
   return end;

@@ -92,7 +92,7 @@ export async function applyWithin(
   if (refusal === "already_applied") return resultOf(database, plan_id, "nothing_to_do", null);
   if (refusal !== null) return { outcome: "refused", reason: refusal };
 
-  const hold: Hold = { plan_id, run_id: uuidv7(now()) };
+  const hold: Hold = { plan_id, run_id: uuidv7(now()), actor };
   const timing = { ...TIMING, ...deps.timing };
   running.add(hold.run_id);
   try {

@@ -1,12 +1,14 @@
 import { and, eq, inArray, sql } from "drizzle-orm";
+import type { AuditDetail, AuditEntry } from "../../audit-log/entry.ts";
+import { appendAudit } from "../../audit-log/store.ts";
 import type { Database } from "../../db/client.ts";
 import type { Tags } from "../../tags/tags.ts";
 import type { End } from "../decide.ts";
 import { plan_actions, plans } from "../schema.ts";
-import { countActions, type PlanRow } from "../store.ts";
+import { type ActionRow, countActions, type PlanRow } from "../store.ts";
 
-/** A run's hold on a plan. */
-export type Hold = { readonly plan_id: string; readonly run_id: string };
+/** A run's hold on a plan, and who runs it. */
+export type Hold = { readonly plan_id: string; readonly run_id: string; readonly actor: string };
 
 /** Another run holds the plan now: this one must not write any more. */
 export class LeaseLostError extends Error {
@@ -56,6 +58,15 @@ export async function takePlan(
       })
       .where(eq(plans.id, plan_id))
       .returning();
+    const detail = { run_id, hash: row.plan.hash, mode: row.plan.mode, took_over_from: holder };
+    const entry = {
+      at: settings.now,
+      actor: hold.actor,
+      action: "plan.run_started",
+      subject: plan_id,
+      detail,
+    } as const;
+    await appendAudit(transaction, entry);
     return { outcome: "taken", plan: plan ?? row.plan };
   });
 }
@@ -83,7 +94,8 @@ export async function releasePlan(database: Database, hold: Hold, stopped: strin
         .set({ state: "blocked", note: `not begun: ${stopped ?? "the run ended"}`, finished_at: now })
         .where(and(eq(plan_actions.plan_id, hold.plan_id), eq(plan_actions.state, "planned")));
     }
-    const { planned, intended } = await countActions(transaction, hold.plan_id);
+    const counts = await countActions(transaction, hold.plan_id);
+    const { planned, intended } = counts;
     const ended = planned + intended === 0;
     await transaction
       .update(plans)
@@ -95,6 +107,9 @@ export async function releasePlan(database: Database, hold: Hold, stopped: strin
         heartbeat_at: null,
       })
       .where(eq(plans.id, hold.plan_id));
+    const detail = { run_id: hold.run_id, state: ended ? "applied" : "approved", stopped, actions: counts };
+    const entry = { at: now, actor: hold.actor, action: "plan.run_ended", subject: hold.plan_id, detail } as const;
+    await appendAudit(transaction, entry);
   });
 }
 
@@ -112,12 +127,40 @@ export async function putBack(database: Database, hold: Hold, position: number):
   await update(database, hold, position, { state: "planned" });
 }
 
-/** Commits what the tags were, right before the first write. Throws LeaseLostError. */
-export async function recordBefore(database: Database, hold: Hold, position: number, tags: Tags): Promise<void> {
-  await update(database, hold, position, {
-    tags_before: plain(tags),
-    written_at: sql`clock_timestamp()`,
+/**
+ * Commits that a write is about to be made and what the tags were before it; null: as an earlier run recorded them, which wrote a
+ * part. Throws LeaseLostError.
+ */
+export async function recordBefore(
+  database: Database,
+  hold: Hold,
+  action: ActionRow,
+  tags: Tags | null,
+  now: Date,
+): Promise<void> {
+  await database.transaction(async (transaction) => {
+    await confirmHold(transaction, hold);
+    await updateRow(transaction, hold, action.position, {
+      ...(tags !== null && { tags_before: plain(tags) }),
+      written_at: sql`clock_timestamp()`,
+    });
+    await appendAudit(transaction, writeEntry("began", hold, action, now, { resumed: tags === null }));
   });
+}
+
+/**
+ * What the audit log is told of a write: the resource and the keys, no values. One that began and did not end was left by its run;
+ * the run that goes on with it begins it anew.
+ */
+export function writeEntry(
+  what: "began" | "ended",
+  { plan_id, run_id, actor }: Hold,
+  { arn, position, changes }: ActionRow,
+  at: Date,
+  more: AuditDetail,
+): AuditEntry {
+  const keys = changes.map(({ key }) => key);
+  return { at, actor, action: `write.${what}`, subject: arn, detail: { plan_id, run_id, position, keys, ...more } };
 }
 
 /** Leaves an action `intended`, with a note: the next run goes on with it. Throws LeaseLostError. */

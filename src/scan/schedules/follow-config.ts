@@ -1,11 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
 import { asc, eq, inArray, or, sql } from "drizzle-orm";
+import type { AuditEntry } from "../../audit-log/entry.ts";
+import { appendAudit } from "../../audit-log/store.ts";
 import { type ConfigFile, UsageError } from "../../config.ts";
 import type { Database } from "../../db/client.ts";
 import { schedules } from "../schema.ts";
 import { chooseTypes, type Narrowing } from "../targets.ts";
 import { databaseClock } from "./clock.ts";
-import { columnsOf, newRow, remove, rewrite, type ScheduleTerms } from "./store.ts";
+import { columnsOf, newRow, remove, rewrite, scheduleEntry, type ScheduleTerms } from "./store.ts";
 
 /** Serialises those that start together. */
 const FOLLOW_LOCK = 7_201_030;
@@ -39,21 +41,31 @@ export async function followConfig(
       .orderBy(asc(schedules.id))
       .for("update");
     const changes: ScheduleChange[] = [];
+    const told: AuditEntry[] = [];
     for (const { id, terms } of wanted) {
       const row = rows.find((one) => one.id === id);
       if (!row) {
-        await transaction.insert(schedules).values(newRow(id, "config", terms, ACTOR, at));
+        const [made] = await transaction
+          .insert(schedules)
+          .values(newRow(id, "config", terms, ACTOR, at))
+          .returning();
+        if (!made) throw new Error(`schedule ${id} was not made`);
+        told.push(scheduleEntry("created", made, ACTOR, at));
         changes.push({ id, change: "created" });
       } else if (row.origin !== "config" || !isDeepStrictEqual(columnsOf(row), columnsOf(terms))) {
-        await rewrite(transaction, row, terms, ACTOR, at, "config");
+        const schedule = await rewrite(transaction, row, terms, ACTOR, at, "config");
+        told.push(scheduleEntry("changed", schedule, ACTOR, at));
         changes.push({ id, change: row.origin === "config" ? "changed" : "taken_over" });
       }
     }
-    for (const { id } of rows) {
+    for (const row of rows) {
+      const { id } = row;
       if (ids.includes(id)) continue;
       await remove(transaction, id);
+      told.push(scheduleEntry("deleted", row, ACTOR, at));
       changes.push({ id, change: "removed" });
     }
+    await appendAudit(transaction, ...told);
     return changes;
   });
 }

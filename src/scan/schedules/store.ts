@@ -1,4 +1,6 @@
 import { and, eq, inArray, type SQL, sql } from "drizzle-orm";
+import type { AuditEntry } from "../../audit-log/entry.ts";
+import { appendAudit } from "../../audit-log/store.ts";
 import { type TimingProblem, timingProblems } from "../../cron/problems.ts";
 import type { Database } from "../../db/client.ts";
 import type { ResourceType } from "../../inventory/resource-types.ts";
@@ -57,12 +59,16 @@ export async function createSchedule(
 ): Promise<ScheduleDecided> {
   const problems = timingProblems(terms);
   if (problems.length > 0) return { outcome: "invalid", problems };
-  const [schedule] = await database
-    .insert(schedules)
-    .values(newRow(id, "api", terms, actor, await databaseClock(database)))
-    .onConflictDoNothing()
-    .returning();
-  return schedule ? { outcome: "done", schedule } : { outcome: "exists" };
+  return database.transaction(async (transaction): Promise<ScheduleDecided> => {
+    const [schedule] = await transaction
+      .insert(schedules)
+      .values(newRow(id, "api", terms, actor, await databaseClock(transaction)))
+      .onConflictDoNothing()
+      .returning();
+    if (!schedule) return { outcome: "exists" };
+    await appendAudit(transaction, scheduleEntry("created", schedule, actor, schedule.created_at));
+    return { outcome: "done", schedule };
+  });
 }
 
 /** Changes a schedule that no file says; what is absent stays. `version`: the one that was looked at. */
@@ -81,19 +87,31 @@ export function changeSchedule(
     const problems = timingProblems(terms);
     if (problems.length > 0) return { outcome: "invalid", problems };
     const schedule = await rewrite(transaction, row, terms, about.actor, await databaseClock(transaction));
+    await appendAudit(transaction, scheduleEntry("changed", schedule, about.actor, schedule.updated_at));
     return { outcome: "done", schedule };
   });
 }
 
 /** Removes a schedule that no file says; its slots stay, and a scan of it goes on. */
-export function removeSchedule(database: Database, id: string): Promise<ScheduleDecided> {
+export function removeSchedule(database: Database, id: string, actor: string): Promise<ScheduleDecided> {
   return database.transaction(async (transaction): Promise<ScheduleDecided> => {
     const [schedule] = await transaction.select().from(schedules).where(eq(schedules.id, id)).for("update");
     if (!schedule) return { outcome: "not_found" };
     if (schedule.origin === "config") return { outcome: "of_config" };
     await remove(transaction, id);
+    await appendAudit(transaction, scheduleEntry("deleted", schedule, actor, await databaseClock(transaction)));
     return { outcome: "done", schedule };
   });
+}
+
+/** What the audit log is told of a schedule, as it is after the change, or was before it was deleted. */
+export function scheduleEntry(
+  what: "created" | "changed" | "deleted",
+  { id, origin, version, ...terms }: Schedule,
+  actor: string,
+  at: Date,
+): AuditEntry {
+  return { at, actor, action: `schedule.${what}`, subject: id, detail: { origin, version, ...columnsOf(terms) } };
 }
 
 /** Removes the row; what waits is left out. Part of the caller's transaction. */

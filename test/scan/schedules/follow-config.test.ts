@@ -72,7 +72,7 @@ describeOnBoth("schedules of the configuration on %s", (kind) => {
     expect(await changeSchedule(opened.database, "nightly", { enabled: false }, about)).toEqual({
       outcome: "of_config",
     });
-    expect(await removeSchedule(opened.database, "nightly")).toEqual({ outcome: "of_config" });
+    expect(await removeSchedule(opened.database, "nightly", "ana")).toEqual({ outcome: "of_config" });
     expect(await row()).toMatchObject({ enabled: true, version: 1 });
   });
 

@@ -142,7 +142,7 @@ describeOnBoth("slots of a schedule on %s", (kind) => {
     world.scans_take = "forever";
     await world.schedule("hourly", { cron: "0 * * * *", overlap: "queue" });
     await world.run("2026-06-01T02:00:00Z");
-    expect(await removeSchedule(opened.database, "hourly")).toMatchObject({ outcome: "done" });
+    expect(await removeSchedule(opened.database, "hourly", "ana")).toMatchObject({ outcome: "done" });
     await world.end(await running());
     await world.run("2026-06-01T03:00:00Z");
     expect(await outcomes("hourly")).toEqual(["01:00 started", "02:00 skipped_overlap"]);
