@@ -17,8 +17,8 @@ export const BUDGETS: Budgets = {
   quiet_hours: [],
 };
 
-/** A connection that wastes no time. */
-export function connect(endpoint: string): Aws {
+/** A connection that wastes no time. A busy machine needs a longer time-out where many calls are under way and none is to hang. */
+export function connect(endpoint: string, timeout_ms = 400): Aws {
   return openAws({
     endpoint,
     region: "us-east-1",
@@ -30,6 +30,6 @@ export function connect(endpoint: string): Aws {
       write: { start: 10_000, most: 10_000 },
     },
     patience_ms: 1500,
-    timeout_ms: 400,
+    timeout_ms,
   });
 }
