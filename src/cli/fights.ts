@@ -1,9 +1,15 @@
 import { Command } from "commander";
 import { UsageError } from "../config.ts";
+import type { Database } from "../db/client.ts";
 import { endFight, listFights } from "../findings/db/fights.ts";
 import { withContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
 import { table } from "./table.ts";
+
+/** What the bodies of these commands work with. */
+type Deps = { readonly database: Database; readonly out: (text: string) => void };
+
+const print = (text: string): void => void process.stdout.write(text);
 
 /** `tagwarden fights`: keys that we repaired and others reverted, twice within 7 days. */
 export function fightsCommand(): Command {
@@ -16,23 +22,7 @@ export function fightsCommand(): Command {
     .action((options: { json?: boolean }) =>
       withContext("fights", async (context) => {
         const { database } = await context.database();
-        const fights = await listFights(database);
-        const out = (text: string): void => void process.stdout.write(text);
-        if (options.json) return out(`${JSON.stringify(fights, null, 2)}\n`);
-        if (fights.length === 0) return out("Nobody fights over a key.\n");
-        return out(
-          table(
-            ["ARN", "KEY", "RULE", "REVERTS", "LAST", "BY"],
-            fights.map(({ arn, key, fight }) => [
-              arn,
-              key,
-              `${fight.policy_id}/${fight.rule_id}`,
-              String(fight.reverts),
-              fight.reverted_at,
-              fight.by?.principal ?? "not known",
-            ]),
-          ),
-        );
+        await listOpen({ database, out: print }, options);
       }),
     );
   command
@@ -47,16 +37,46 @@ export function fightsCommand(): Command {
     )
     .action((arn: string, key: string, { reason }: { reason: string }) =>
       withContext("fights", async (context) => {
-        if (reason.trim() === "") throw new UsageError("--reason is empty: say why.");
         const { database } = await context.database();
-        const ended = await endFight(database, arn, key, { actor: await context.actor(), reason, now: context.now() });
-        process.stdout.write(
-          ended
-            ? `Ended. Repairs may write to ${key} again.\n`
-            : `There is no fight over ${key} of ${arn}. List them: tagwarden fights list\n`,
-        );
-        if (!ended) process.exitCode = EXIT.no;
+        const by = { actor: await context.actor(), now: context.now(), reason };
+        process.exitCode = await endOne({ database, out: print }, arn, key, by);
       }),
     );
   return command;
+}
+
+/** Prints the fights that go on. */
+export async function listOpen({ database, out }: Deps, options: { json?: boolean }): Promise<void> {
+  const fights = await listFights(database);
+  if (options.json) return out(`${JSON.stringify(fights, null, 2)}\n`);
+  if (fights.length === 0) return out("Nobody fights over a key.\n");
+  out(
+    table(
+      ["ARN", "KEY", "RULE", "REVERTS", "LAST", "BY"],
+      fights.map(({ arn, key, fight }) => [
+        arn,
+        key,
+        `${fight.policy_id}/${fight.rule_id}`,
+        String(fight.reverts),
+        fight.reverted_at,
+        fight.by?.principal ?? "not known",
+      ]),
+    ),
+  );
+}
+
+/** Ends a fight, and returns the exit code: 1 where there is none. Throws UsageError without a reason. */
+export async function endOne(
+  { database, out }: Deps,
+  arn: string,
+  key: string,
+  by: { readonly actor: string; readonly reason: string; readonly now: Date },
+): Promise<number> {
+  if (by.reason.trim() === "") throw new UsageError("--reason is empty: say why.");
+  if (await endFight(database, arn, key, by)) {
+    out(`Ended. Repairs may write to ${key} again.\n`);
+    return EXIT.done;
+  }
+  out(`There is no fight over ${key} of ${arn}. List them: tagwarden fights list\n`);
+  return EXIT.no;
 }
