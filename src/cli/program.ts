@@ -52,6 +52,14 @@ const COMMANDS: Record<string, Row> = {
     summary: "make the changes of a plan, each verified",
     load: async () => (await import("./apply.ts")).applyCommand(),
   },
+  pause: {
+    summary: "stop all repairs, in every process, within seconds",
+    load: async () => (await import("./pause.ts")).pauseCommand(),
+  },
+  resume: {
+    summary: "let repairs go on",
+    load: async () => (await import("./pause.ts")).resumeCommand(),
+  },
   audit: {
     summary: "who did what; check that the log of it is whole",
     load: async () => (await import("./audit-log.ts")).auditCommand(),

@@ -8,6 +8,7 @@ import { type Budgets, Spending } from "../budget.ts";
 import { countsOf, type RemediationCounts } from "../counts.ts";
 import type { End } from "../decide.ts";
 import { beat, endAction, type Hold, LeaseLostError, releasePlan, takePlan } from "../db/journal.ts";
+import { whyPaused } from "../db/pauses.ts";
 import { planHash } from "../plan.ts";
 import { type ActionRow, countActions, loadPlan, type PlanRefusal, type PlanRow } from "../store.ts";
 import { applyAction, type ApplyStep, type Run } from "./apply-action.ts";
@@ -92,6 +93,7 @@ export async function applyWithin(
   const refusal = refusalOf(loaded, now());
   if (refusal === "already_applied") return resultOf(database, plan_id, "nothing_to_do", null);
   if (refusal !== null) return { outcome: "refused", reason: refusal };
+  if ((await whyPaused(database)) !== null) return { outcome: "refused", reason: "paused" };
 
   const hold: Hold = { plan_id, run_id: uuidv7(now()), actor };
   const timing = { ...TIMING, ...deps.timing };
@@ -210,7 +212,7 @@ async function runTarget(
   let left: string | null = null;
   for (const action of actions) {
     if (isFailing()) return left;
-    const exhausted = run.spending.exhausted(action);
+    const exhausted = run.spending.exhausted(action) ?? (await whyPaused(run.database));
     // What an earlier run had begun is looked at in any case.
     if (exhausted !== null && action.state !== "intended") return exhausted;
     if (signal?.aborted) return "interrupted";
