@@ -380,6 +380,15 @@ CREATE TABLE "plans" (
 	"heartbeat_at" timestamp with time zone
 );
 --> statement-breakpoint
+CREATE TABLE "remediation_pauses" (
+	"id" uuid PRIMARY KEY NOT NULL,
+	"paused_at" timestamp with time zone NOT NULL,
+	"paused_by" text NOT NULL,
+	"reason" text,
+	"resumed_at" timestamp with time zone,
+	"resumed_by" text
+);
+--> statement-breakpoint
 CREATE TABLE "event_deliveries" (
 	"id" text PRIMARY KEY NOT NULL,
 	"account_id" text NOT NULL,
@@ -477,6 +486,7 @@ CREATE INDEX "plan_actions_by_arn" ON "plan_actions" USING btree ("arn");--> sta
 CREATE INDEX "plan_actions_by_written_at" ON "plan_actions" USING btree ("written_at");--> statement-breakpoint
 CREATE INDEX "plans_by_created_at" ON "plans" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "plans_by_scan" ON "plans" USING btree ("scan_id");--> statement-breakpoint
+CREATE UNIQUE INDEX "remediation_pauses_one_in_force" ON "remediation_pauses" USING btree ((resumed_at is null)) WHERE resumed_at is null;--> statement-breakpoint
 CREATE INDEX "event_deliveries_waiting" ON "event_deliveries" USING btree ("arn") WHERE state = 'received';--> statement-breakpoint
 CREATE INDEX "event_deliveries_by_received_at" ON "event_deliveries" USING btree ("received_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "scan_targets_one_at_work" ON "scan_targets" USING btree ("account_id","region") WHERE state = 'running';--> statement-breakpoint

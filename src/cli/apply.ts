@@ -2,6 +2,7 @@ import { createInterface } from "node:readline/promises";
 import { Command } from "commander";
 import { UsageError } from "../config.ts";
 import { applyPlan, type ApplyDeps, type ApplyResult } from "../remediation/aws/apply.ts";
+import { whyPaused } from "../remediation/db/pauses.ts";
 import { formatActions, formatCounts, resourceName, sensitiveKeys } from "../remediation/plan-text.ts";
 import { explainRefusal } from "../remediation/refusal.ts";
 import { approvePlan, loadPlan } from "../remediation/store.ts";
@@ -13,7 +14,8 @@ Each resource is read before it is written and read again after. What someone el
 Interrupted, or stopped by a budget: apply the same plan again, and it goes on.
 In a terminal it asks first; elsewhere the command itself is the approval.
 
-Exit codes: 0 done; 2 the plan cannot be applied, nothing was done; 3 an action is in conflict, failed or blocked.
+Exit codes: 0 done; 2 the plan cannot be applied, nothing was done; 3 an action is in conflict, failed or blocked, or
+repairs are paused.
 
 Example:
   tagwarden apply 019aaf00-0000-7000-8000-000000000000`;
@@ -81,6 +83,11 @@ export async function apply(deps: CommandDeps, id: string, options: { json?: boo
   const loaded = await loadPlan(database, id);
   if (!loaded) throw new UsageError(explainRefusal("not_found", id));
   const { plan, actions } = loaded;
+  const paused = plan.state === "applied" ? null : await whyPaused(database);
+  if (paused !== null) {
+    out(`Nothing was written: repairs are ${paused}\nTo let them go on: tagwarden resume\n`);
+    return EXIT.incomplete;
+  }
   const text = { color, isSensitive: sensitiveKeys(set) };
   if (plan.state === "proposed") {
     const waiting = actions.filter(({ state }) => state === "planned");
@@ -96,7 +103,8 @@ export async function apply(deps: CommandDeps, id: string, options: { json?: boo
   }
   const result = await applyPlan(deps, id, actor, signal);
   if (result.outcome === "refused") {
-    if (result.reason !== "in_progress") throw new UsageError(explainRefusal(result.reason, id));
+    if (result.reason !== "in_progress" && result.reason !== "paused")
+      throw new UsageError(explainRefusal(result.reason, id));
     out(`${explainRefusal(result.reason, id)}\n`);
     return EXIT.incomplete;
   }

@@ -1,5 +1,6 @@
 import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { CannotBeginError, type Config, loadConfig, UsageError } from "../config.ts";
 import type { OpenDatabase } from "../db/client.ts";
 import { openDatabase } from "../db/open.ts";
@@ -22,8 +23,8 @@ export type Context = {
   aws(): Promise<Aws>;
   /** The set of policies that the database holds as active. Throws UsageError when there is none. */
   activePolicies(): Promise<PolicySet>;
-  /** Who acts: the AWS caller's ARN, else the system user. */
-  actor(): Promise<string>;
+  /** Who acts: the AWS caller's ARN, else the system user, also where AWS does not say within `patience_ms`. */
+  actor(patience_ms?: number): Promise<string>;
 };
 
 /** Runs a command's body with a context, and closes what it opened, whatever happens. */
@@ -44,9 +45,10 @@ export async function withContext<T>(command: string, body: (context: Context) =
     database: () => (database ??= openFor(config, sandbox, command, now)),
     aws: () => (aws ??= openAwsFor(config)),
     activePolicies: () => (policies ??= loadActive(context)),
-    actor: async () => {
+    actor: async (patience_ms) => {
       try {
-        return (await (await context.aws()).caller()).arn;
+        const caller = context.aws().then((opened) => opened.caller());
+        return (await (patience_ms === undefined ? caller : within(patience_ms, caller))).arn;
       } catch {
         return `${userInfo().username}@${hostname()}`;
       }
@@ -60,6 +62,12 @@ export async function withContext<T>(command: string, body: (context: Context) =
     if (openedAws.status === "fulfilled") openedAws.value?.close();
     if (openedDatabase.status === "fulfilled") await openedDatabase.value?.close();
   }
+}
+
+/** What comes in time. Rejects when it does not. */
+function within<T>(milliseconds: number, answer: Promise<T>): Promise<T> {
+  const late = setTimeout(milliseconds, null, { ref: false }).then(() => Promise.reject(new Error("too late")));
+  return Promise.race([answer, late]);
 }
 
 /** The folder of the embedded database: a sandbox has its own, unless the user chose one. */

@@ -3,6 +3,7 @@ import { UsageError } from "../config.ts";
 import type { Database } from "../db/client.ts";
 import type { PolicySet } from "../policy/load.ts";
 import { countsOf } from "../remediation/counts.ts";
+import { whyPaused } from "../remediation/db/pauses.ts";
 import { formatActions, formatCounts, maskChanges, sensitiveKeys } from "../remediation/plan-text.ts";
 import { explainRefusal } from "../remediation/refusal.ts";
 import {
@@ -136,6 +137,8 @@ export async function showOne(
   if (plan.approved_by && plan.approved_at)
     out(`Approved by ${plan.approved_by} at ${plan.approved_at.toISOString()}\n`);
   if (plan.undoes_plan_id) out(`Undoes plan ${plan.undoes_plan_id}\n`);
+  const paused = plan.state === "applied" || plan.state === "rejected" ? null : await whyPaused(database);
+  if (paused !== null) out(`Repairs are ${paused}\n`);
   if (plan.stopped) out(`Stopped: ${plan.stopped}\n`);
   out(`Hash ${plan.hash}\n\n${formatActions(actions, { color, isSensitive })}`);
   if (plan.started_at) out(`\n${formatCounts(counts, { color })}`);

@@ -60,6 +60,14 @@ const COMMANDS: Record<string, Row> = {
     summary: "keys that others fight us over: list them, end one",
     load: async () => (await import("./fights.ts")).fightsCommand(),
   },
+  pause: {
+    summary: "stop all repairs, in every process, within seconds",
+    load: async () => (await import("./pause.ts")).pauseCommand(),
+  },
+  resume: {
+    summary: "let repairs go on",
+    load: async () => (await import("./pause.ts")).resumeCommand(),
+  },
   audit: {
     summary: "who did what; check that the log of it is whole",
     load: async () => (await import("./audit-log.ts")).auditCommand(),

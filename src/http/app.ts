@@ -16,6 +16,7 @@ import { fightRoutes } from "./routes/fights.ts";
 import { findingRoutes } from "./routes/findings.ts";
 import { heldRoutes } from "./routes/held.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { remediationRoutes } from "./routes/remediation.ts";
 import { resourceRoutes } from "./routes/resources.ts";
 import { scanRoutes } from "./routes/scans.ts";
 import { scheduleRoutes } from "./routes/schedules.ts";
@@ -58,6 +59,7 @@ export function createApp(deps: HttpDeps) {
     trendRoutes,
     eventRoutes,
     auditRoutes,
+    remediationRoutes,
   ])
     app.route("/api/v1", routes(deps));
   app.get("/openapi.json", (c) => c.json(openApiDocument(app)));

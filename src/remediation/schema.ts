@@ -1,4 +1,16 @@
-import { boolean, index, integer, jsonb, pgTable, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import { sql } from "drizzle-orm";
+import {
+  boolean,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid,
+} from "drizzle-orm/pg-core";
 import type { ResourceType } from "../inventory/resource-types.ts";
 import type { ReadFrom } from "../policy/derive.ts";
 import type { FindingKind } from "../policy/verdict.ts";
@@ -139,5 +151,26 @@ export const plan_actions = pgTable(
     primaryKey({ columns: [table.plan_id, table.position] }),
     index("plan_actions_by_arn").on(table.arn),
     index("plan_actions_by_written_at").on(table.written_at),
+  ],
+);
+
+/** Times during which nothing is repaired: the kill switch. At most one has not ended. */
+export const remediation_pauses = pgTable(
+  "remediation_pauses",
+  {
+    /** UUIDv7. */
+    id: uuid().primaryKey(),
+    paused_at: instant().notNull(),
+    paused_by: text().notNull(),
+    /** Why, as told. */
+    reason: text(),
+    /** Null: it is in force. */
+    resumed_at: instant(),
+    resumed_by: text(),
+  },
+  () => [
+    uniqueIndex("remediation_pauses_one_in_force")
+      .on(sql`(resumed_at is null)`)
+      .where(sql`resumed_at is null`),
   ],
 );

@@ -187,6 +187,7 @@ export type PlanRefusal =
   | "expired"
   | "hash_differs"
   | "in_progress"
+  | "paused"
   | "already_applied";
 
 /** Outcome of a person's decision about a plan. */

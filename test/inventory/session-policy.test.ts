@@ -38,7 +38,7 @@ const tag = (api: TargetApi, arn: string) =>
     api,
     arn,
     { tag: [{ key: "Owner", value: "x@example.com" }], untag: ["Team"], untag_first: false, owed: false },
-    () => Promise.resolve(),
+    { withhold: () => Promise.resolve(null), between: () => Promise.resolve() },
   );
 
 /** How a list of the session ended. */

@@ -24,6 +24,8 @@ export type OverviewData = {
   readonly trend: readonly TrendRow[];
   readonly names: ReadonlyMap<string, string>;
   readonly now: Date;
+  /** Why nothing may be repaired now; null: it may. */
+  readonly paused: string | null;
 };
 
 const PARTS = ["compliant", "noncompliant", "exempt", "unknown"] as const;
@@ -36,6 +38,7 @@ export function Overview(props: { data: OverviewData }) {
   return (
     <>
       {data.active === null ? null : <RunningScan scan={data.active} now={data.now} />}
+      <Paused why={data.paused} />
       <Incomplete data={data} />
       <div class="grid grid-hero">
         <Hero data={data} />
@@ -66,6 +69,7 @@ function NothingYet({ data }: { data: OverviewData }) {
     <>
       <Head title="Overview" />
       {active === null ? null : <RunningScan scan={active} now={now} live />}
+      <Paused why={data.paused} />
       <Incomplete data={data} />
       <section class="card empty">
         <h2>No complete scan yet</h2>
@@ -79,6 +83,15 @@ function NothingYet({ data }: { data: OverviewData }) {
         {active === null ? <ScanNow /> : null}
       </section>
     </>
+  );
+}
+
+function Paused({ why }: { why: string | null }) {
+  if (why === null) return null;
+  return (
+    <p class="note warn">
+      <strong>Repairs are paused.</strong> Nothing is written: {why}
+    </p>
   );
 }
 

@@ -7,6 +7,7 @@ import { FindingsQuery, ResourcesQuery } from "../filters.ts";
 import type { HttpEnv } from "../guard.ts";
 import { exactly, pageParameters } from "../params.ts";
 import { fromZodError, PROBLEMS, ProblemError } from "../problem.ts";
+import { whyPaused } from "../../remediation/db/pauses.ts";
 import { heldDecisions, waitingOf } from "../../reports/db/held.ts";
 import {
   firstScanUnits,
@@ -92,6 +93,7 @@ export function dashboard(deps: HttpDeps) {
         ),
         names,
         now: deps.now(),
+        paused: await whyPaused(database),
       };
       if (data.basis.newest_listed_at === null && active !== null) c.header("Refresh", "3");
       return page(c, "overview", "Overview", <Overview data={data} />);

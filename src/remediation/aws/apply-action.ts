@@ -12,7 +12,17 @@ import { userTags, type Tags } from "../../tags/tags.ts";
 import type { Spending } from "../budget.ts";
 import { remainingChanges } from "../change-tags.ts";
 import { decide, type End, endBeforeReading, isUndo, type Known, owesValue, type Write } from "../decide.ts";
-import { endAction, type Hold, intend, leaveOpen, putBack, recordBefore, writeEntry } from "../db/journal.ts";
+import {
+  endAction,
+  type Hold,
+  intend,
+  leaveOpen,
+  putBack,
+  recordBefore,
+  withdrawWrite,
+  writeEntry,
+} from "../db/journal.ts";
+import { whyPaused } from "../db/pauses.ts";
 import { loadKnown } from "../load.ts";
 import type { PlanMode } from "../plan.ts";
 import type { ActionRow } from "../store.ts";
@@ -96,7 +106,7 @@ export async function applyAction(run: Run, api: TargetApi, action: ActionRow): 
     ? run.spending.force(action)
     : retired
       ? RETIRED
-      : run.spending.spend(action, run.now());
+      : ((await whyPaused(database)) ?? run.spending.spend(action, run.now()));
   if (refusal) {
     if (!resumed) await putBack(database, hold, action.position);
     return { state: "put_back", note: refusal };
@@ -135,10 +145,18 @@ async function write(run: Run, api: TargetApi, action: ActionRow, known: Known, 
   for (let round = 1; ; round++) {
     await onStep("writing", action);
     await run.confirmAlive();
-    const sent = await writeTags(api, action.arn, next, async () => {
-      await onStep("between", action);
-      await run.confirmAlive();
+    const sent = await writeTags(api, action.arn, next, {
+      // What was begun, or owes a value, is ended also while repairs are paused.
+      withhold: async () => (round > 1 || next.owed ? null : whyPaused(run.database)),
+      between: async () => {
+        await onStep("between", action);
+        await run.confirmAlive();
+      },
     });
+    if (sent.outcome === "withheld") {
+      await withdrawWrite(run.database, run.hold, action, sent.reason, now());
+      return { state: "put_back", note: sent.reason };
+    }
     await onStep("written", action);
     const refused = sent.outcome === "error" && sent.refused;
     const back = await readBack(run, api, action, refused);

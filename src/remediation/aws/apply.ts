@@ -8,6 +8,7 @@ import { type Budgets, Spending } from "../budget.ts";
 import { countsOf, type RemediationCounts } from "../counts.ts";
 import type { End } from "../decide.ts";
 import { beat, type Hold, LeaseLostError, releasePlan, takePlan } from "../db/journal.ts";
+import { whyPaused } from "../db/pauses.ts";
 import { countRecentWrites } from "../db/recent-writes.ts";
 import { planHash } from "../plan.ts";
 import { type ActionRow, countActions, loadPlan, type PlanRefusal, type PlanRow } from "../store.ts";
@@ -91,6 +92,7 @@ export async function applyWithin(
   const refusal = refusalOf(loaded, now());
   if (refusal === "already_applied") return resultOf(database, plan_id, "nothing_to_do", null);
   if (refusal !== null) return { outcome: "refused", reason: refusal };
+  if ((await whyPaused(database)) !== null) return { outcome: "refused", reason: "paused" };
 
   const hold: Hold = { plan_id, run_id: uuidv7(now()), actor };
   const timing = { ...TIMING, ...deps.timing };

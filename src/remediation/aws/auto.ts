@@ -2,6 +2,7 @@ import { log } from "../../log.ts";
 import { wantedForRepair } from "../../policy/needs.ts";
 import { Spending } from "../budget.ts";
 import { addCounts, countsSince, NO_COUNTS, type RemediationCounts } from "../counts.ts";
+import { warnInScan, whyPaused } from "../db/pauses.ts";
 import { countRecentWrites } from "../db/recent-writes.ts";
 import { loadPlannable } from "../load.ts";
 import { type Draft, planChanges } from "../plan.ts";
@@ -22,6 +23,8 @@ export async function autoRemediate(
   signal?: AbortSignal,
 ): Promise<RemediationCounts> {
   const { database, set, now, budgets } = deps;
+  const paused = await whyPaused(database);
+  if (paused !== null) return leftByPause(deps, scan_id, paused);
   const spending = new Spending(budgets);
   spending.sawHour(await countRecentWrites(database));
   let counts = NO_COUNTS;
@@ -50,7 +53,19 @@ export async function autoRemediate(
     return counts;
   }
   if (result.stopped !== null) log.warn({ plan_id: plan.id, stopped: result.stopped }, "automatic repair stopped");
+  if (result.stopped !== null) await warnInScan(database, scan_id, `Automatic repair stopped: ${result.stopped}`);
   return addCounts(counts, result.counts);
+}
+
+/** Says in the scan what its repair would have done; nothing is planned or written. */
+async function leftByPause(deps: ApplyDeps, scan_id: string, paused: string): Promise<RemediationCounts> {
+  const { actions, blocked } = await draftFor(deps, scan_id);
+  const left = actions.length + blocked.length;
+  if (actions.length > 0) {
+    const resources = actions.length === 1 ? "1 resource" : `${actions.length} resources`;
+    await warnInScan(deps.database, scan_id, `Automatic repair of ${resources} did not begin: ${paused}`);
+  }
+  return { ...NO_COUNTS, planned: left, blocked: left };
 }
 
 async function draftFor({ database, set, now }: ApplyDeps, scan_id: string): Promise<Draft> {

@@ -3,6 +3,7 @@ import { errorName } from "../../inventory/call-error.ts";
 import type { Budgets } from "../budget.ts";
 import { canarySize, canaryVerdict, splitCanary } from "../canary.ts";
 import { endAction } from "../db/journal.ts";
+import { whyPaused } from "../db/pauses.ts";
 import type { ActionRow } from "../store.ts";
 import { type ActionResult, applyAction, type Run } from "./apply-action.ts";
 
@@ -80,7 +81,7 @@ async function runTarget(
   let over = false;
   await eachOf(budgets.actions_at_once, actions.values(), failing, async (action) => {
     if (over) return;
-    const exhausted = run.spending.exhausted(action, run.now());
+    const exhausted = run.spending.exhausted(action, run.now()) ?? (await whyPaused(run.database));
     // What an earlier run had begun is looked at in any case.
     const reason =
       exhausted !== null && action.state !== "intended" ? exhausted : signal?.aborted ? "interrupted" : null;

@@ -149,6 +149,26 @@ export async function recordBefore(
 }
 
 /**
+ * Takes back that a write was about to be made: none of its calls was sent. An action that an earlier run had begun stays
+ * `intended`, another is planned as before. `action`: as it was before this run. Throws LeaseLostError.
+ */
+export async function withdrawWrite(
+  database: Database,
+  hold: Hold,
+  action: ActionRow,
+  note: string,
+  now: Date,
+): Promise<void> {
+  const { state } = action;
+  const change = state === "planned" ? { state, tags_before: null } : { note };
+  await database.transaction(async (transaction) => {
+    await confirmHold(transaction, hold);
+    await updateRow(transaction, hold, action.position, change);
+    await appendAudit(transaction, writeEntry("ended", hold, action, now, { state, note }));
+  });
+}
+
+/**
  * What the audit log is told of a write: the resource and the keys, no values. One that began and did not end was left by its run;
  * the run that goes on with it begins it anew.
  */
