@@ -144,6 +144,12 @@ export const ConfigFile = z.strictObject({
       max_changes_per_target: z.number().int().positive().default(500),
       error_share: z.number().min(0).max(1).default(0.2),
       error_minimum: z.number().int().positive().default(20),
+      approval: z
+        .strictObject({
+          by: z.enum(["anyone", "another"]).default("anyone"),
+          hours: z.number().positive().max(8760).default(168),
+        })
+        .prefault({}),
     })
     .prefault({}),
   limits: z

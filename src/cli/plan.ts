@@ -50,23 +50,34 @@ export function planCommand(): Command {
         const { database } = await context.database();
         const actor = await context.actor();
         const out = (text: string) => process.stdout.write(text);
-        await plan({ database, set, actor, now: context.now(), out, color: isColored(process.stdout) }, options);
+        const life_ms = context.config.remediation.approval.hours * 3_600_000;
+        const color = isColored(process.stdout);
+        await plan({ database, set, actor, now: context.now(), life_ms, out, color }, options);
       }),
     );
 }
 
 /** Makes and prints a plan. Throws UsageError when an option names what is not there. */
 export async function plan(
-  deps: { database: Database; set: PolicySet; actor: string; now: Date; out: (text: string) => void; color: boolean },
+  deps: {
+    database: Database;
+    set: PolicySet;
+    actor: string;
+    now: Date;
+    /** How long a proposal can be approved. */
+    life_ms?: number;
+    out: (text: string) => void;
+    color: boolean;
+  },
   options: PlanOptions,
 ): Promise<void> {
-  const { database, set, actor, now, out, color } = deps;
+  const { database, set, actor, now, life_ms, out, color } = deps;
   const given = await givenValues(options);
   if (options.overwrite && given === null)
     throw new UsageError("--overwrite is about given values: use it with --set or --from.");
   const { overwrite } = options;
   const request = { ...planFilters(set, options), values: given?.values, problems: given?.problems, overwrite };
-  const proposed = await proposePlan(database, set, request, { actor, now });
+  const proposed = await proposePlan(database, set, request, { actor, now, life_ms });
   if (proposed.outcome === "refused") throw new UsageError(proposed.problems.join("\n"));
   const about = { ...proposed, empty: given?.empty ?? 0, warnings: templateWarnings(proposed.draft.actions) };
   if (options.json) out(`${JSON.stringify(toJson(about, sensitiveKeys(set)), null, 2)}\n`);

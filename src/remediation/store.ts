@@ -153,9 +153,11 @@ const NO_ACTIONS: ActionCounts = {
   skipped: 0,
 };
 
-/** Why something cannot be done with a plan. */
+/** Why something cannot be done with a plan. `same_person`: whoever asked for it may not approve it. `already_approved`: it cannot be approved in part any more. */
 export type PlanRefusal =
   | "not_found"
+  | "same_person"
+  | "already_approved"
   | "not_approved"
   | "rejected"
   | "expired"
@@ -166,31 +168,82 @@ export type PlanRefusal =
 /** Outcome of a person's decision about a plan. */
 export type Decided = { readonly outcome: "done"; readonly plan: PlanRow } | { readonly outcome: PlanRefusal };
 
-/** Approves a plan as it was seen: `hash` is that of what the approver looked at. Approving twice changes nothing. */
-export async function approvePlan(
-  database: Database,
-  id: string,
-  approval: { hash: string; actor: string; now: Date; life_ms?: number },
-): Promise<Decided> {
-  const { hash, actor, now, life_ms = PLAN_LIFE_MS } = approval;
+/** Who approves a plan, and how. */
+export type Approval = {
+  /** Of what the approver looked at. */
+  readonly hash: string;
+  readonly actor: string;
+  readonly now: Date;
+  readonly life_ms?: number;
+  /** `another`: not who asked for the plan. */
+  readonly by?: "anyone" | "another";
+  readonly note?: string | null;
+  /** Resources that the approval is about; absent: all of the plan. What it is not about is skipped. */
+  readonly about?: (arn: string) => boolean;
+};
+
+/** Approves a plan as it was seen. Approving twice changes nothing. */
+export async function approvePlan(database: Database, id: string, approval: Approval): Promise<Decided> {
+  const { hash, actor, now, life_ms = PLAN_LIFE_MS, by = "anyone", note = null, about } = approval;
   return decideOn(database, id, async (transaction, plan) => {
     if (plan.hash !== hash) return { outcome: "hash_differs" };
     if (plan.state !== "applying" && plan.expires_at <= now) return { outcome: "expired" };
-    if (plan.state !== "proposed") return { outcome: "done", plan };
+    if (plan.state !== "proposed") return about ? { outcome: "already_approved" } : { outcome: "done", plan };
+    if (by === "another" && plan.created_by === actor) return { outcome: "same_person" };
+    if (about !== undefined) await leaveOut(transaction, id, about, `left out of the approval by ${actor}`, now);
     const expires_at = new Date(now.getTime() + life_ms);
-    const set = { state: "approved", approved_at: now, approved_by: actor, approved_hash: hash, expires_at } as const;
+    const approved = { approved_at: now, approved_by: actor, approved_hash: hash, approved_note: note };
+    const set = { state: "approved", ...approved, expires_at } as const;
     const [row] = await transaction.update(plans).set(set).where(eq(plans.id, id)).returning();
     return { outcome: "done", plan: row ?? plan };
   });
 }
 
 /** Rejects a plan that no run has begun: it is never applied. */
-export async function rejectPlan(database: Database, id: string): Promise<Decided> {
+export async function rejectPlan(
+  database: Database,
+  id: string,
+  { actor, now, note = null }: { readonly actor: string; readonly now: Date; readonly note?: string | null },
+): Promise<Decided> {
   return decideOn(database, id, async (transaction, plan) => {
     if (plan.state === "applying" || plan.started_at !== null) return { outcome: "in_progress" };
-    const [row] = await transaction.update(plans).set({ state: "rejected" }).where(eq(plans.id, id)).returning();
+    const set = { state: "rejected", rejected_at: now, rejected_by: actor, rejected_note: note } as const;
+    const [row] = await transaction.update(plans).set(set).where(eq(plans.id, id)).returning();
     return { outcome: "done", plan: row ?? plan };
   });
+}
+
+/** Ends the waiting actions that an approval is not about. The hash stays that of the whole. */
+async function leaveOut(
+  transaction: Database,
+  plan_id: string,
+  about: (arn: string) => boolean,
+  note: string,
+  now: Date,
+): Promise<void> {
+  const waiting = await waitingActions(transaction, plan_id);
+  const positions = JSON.stringify(waiting.filter(({ arn }) => !about(arn)).map(({ position }) => position));
+  await transaction
+    .update(plan_actions)
+    .set({ state: "skipped", note, finished_at: now })
+    .where(
+      and(
+        eq(plan_actions.plan_id, plan_id),
+        sql`${plan_actions.position} in (select jsonb_array_elements_text(${positions}::text::jsonb)::integer)`,
+      ),
+    );
+}
+
+/** The actions of a plan that no run has begun. */
+export async function waitingActions(
+  database: Database,
+  plan_id: string,
+): Promise<Pick<ActionRow, "position" | "arn">[]> {
+  return database
+    .select({ position: plan_actions.position, arn: plan_actions.arn })
+    .from(plan_actions)
+    .where(and(eq(plan_actions.plan_id, plan_id), eq(plan_actions.state, "planned")))
+    .orderBy(asc(plan_actions.position));
 }
 
 async function decideOn(

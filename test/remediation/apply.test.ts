@@ -319,7 +319,7 @@ describeOnBoth("applying a plan on %s", (kind) => {
       outcome: "expired",
     });
     expect(await world.apply(plan.id)).toEqual({ outcome: "refused", reason: "expired" });
-    await rejectPlan(world.database, plan.id);
+    await rejectPlan(world.database, plan.id, { actor: ACTOR, now: world.time });
     expect(await world.apply(plan.id)).toEqual({ outcome: "refused", reason: "rejected" });
     expect(await world.apply("none")).toEqual({ outcome: "refused", reason: "not_found" });
     expect(world.tags(arn)).toEqual({ CostCenter: "CC-0001" });

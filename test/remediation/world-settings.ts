@@ -8,6 +8,9 @@ export const FAST: ApplyTiming = { verify_delays_ms: [0, 5, 20], lease_ms: 600, 
 
 export const BUDGETS: Budgets = { max_changes: 1000, max_changes_per_target: 500, error_share: 0.2, error_minimum: 20 };
 
+/** As the configuration has it by default. */
+export const ANYONE = { by: "anyone", hours: 168 } as const;
+
 /** A connection that wastes no time. */
 export function connect(endpoint: string): Aws {
   return openAws({
