@@ -4,8 +4,7 @@ import type { Database } from "../db/client.ts";
 import type { PolicySet } from "../policy/load.ts";
 import { type Proposed, proposePlan } from "../remediation/db/propose.ts";
 import type { GivenValue } from "../remediation/given-values.ts";
-import type { Draft } from "../remediation/plan.ts";
-import { formatActions, formatReview, maskChanges, sensitiveKeys } from "../remediation/plan-text.ts";
+import { formatActions, formatReview, maskAction, sensitiveKeys } from "../remediation/plan-text.ts";
 import type { PlanRow } from "../remediation/store.ts";
 import { templateWarnings } from "../remediation/template-keys.ts";
 import { printable } from "../terminal/text.ts";
@@ -94,21 +93,12 @@ function toJson(
   { plan: row, draft: { actions, blocked, review }, idle, empty, warnings }: Outcome,
   isSensitive: (key: string) => boolean,
 ): unknown {
-  const masked = <T extends Draft["actions"][number]>(action: T) => {
-    const decided_on = Object.fromEntries(
-      maskChanges(
-        Object.entries(action.decided_on).map(([key, value]) => ({ key, before: value, after: value })),
-        isSensitive,
-      ).map(({ key, before }) => [key, before]),
-    );
-    return { ...action, changes: maskChanges(action.changes, isSensitive), decided_on };
-  };
   const plan = row && shownPlan(row);
   const unused = idle.map(({ at, arn, key }) => ({ at, arn, key }));
   return {
     plan,
-    actions: actions.map(masked),
-    blocked: blocked.map(masked),
+    actions: actions.map((action) => maskAction(action, isSensitive)),
+    blocked: blocked.map((action) => maskAction(action, isSensitive)),
     review,
     idle: unused,
     empty,

@@ -1,9 +1,9 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { type Config, UsageError } from "../config.ts";
 import type { Database } from "../db/client.ts";
 import type { PolicySet } from "../policy/load.ts";
 import { countsOf } from "../remediation/counts.ts";
-import { formatActions, formatCounts, maskChanges, sensitiveKeys } from "../remediation/plan-text.ts";
+import { formatActions, formatCounts, maskAction, sensitiveKeys } from "../remediation/plan-text.ts";
 import { explainRefusal } from "../remediation/refusal.ts";
 import {
   approvePlan,
@@ -16,6 +16,8 @@ import {
 } from "../remediation/store.ts";
 import { reasonText } from "../exemptions/form.ts";
 import { chosenOf } from "../remediation/choice.ts";
+import { planCsv } from "../reports/plan-csv.ts";
+import { planScript } from "../reports/plan-script.ts";
 import { printable } from "../terminal/text.ts";
 import { withContext } from "./context.ts";
 import { checkedOptions } from "./exemption-options.ts";
@@ -33,6 +35,13 @@ type Deps = {
   out: (text: string) => void;
   color: boolean;
 };
+
+type ShowOptions = { format?: "text" | "json" | "csv" | "aws-cli"; json?: boolean };
+
+const SHOW_EXAMPLES = `
+Examples:
+  tagwarden plans show 019aaf00-0000-7000-8000-000000000000
+  tagwarden plans show 019aaf00-0000-7000-8000-000000000000 --format csv > plan.csv`;
 
 type ApproveOptions = { hash?: string; note?: string; only?: string[]; without?: string[] };
 
@@ -59,9 +68,14 @@ export function plansCommand(): Command {
     .command("show")
     .argument("<plan>", "id of a plan")
     .description("One plan: every resource with before and after, and what became of it.")
-    .option("--json", "print one object, its actions in it")
-    .addHelpText("after", "\nExample:\n  tagwarden plans show 019aaf00-0000-7000-8000-000000000000")
-    .action((id: string, options: { json?: boolean }) => withDeps((deps) => showOne(deps, id, options)));
+    .addOption(
+      new Option("--format <format>", "aws-cli: a shell script of what waits to be applied, which checks nothing")
+        .choices(["text", "json", "csv", "aws-cli"])
+        .default("text"),
+    )
+    .addOption(new Option("--json", "as --format json: one object, its actions in it").conflicts("format"))
+    .addHelpText("after", SHOW_EXAMPLES)
+    .action((id: string, options: ShowOptions) => withDeps((deps) => showOne(deps, id, options)));
   command
     .command("approve")
     .argument("<plan>", "id of a plan")
@@ -132,29 +146,19 @@ export async function listThem({ database, now, out }: Deps, options: ListOption
 export async function showOne(
   { database, set, now, out, color }: Deps,
   id: string,
-  options: { json?: boolean },
+  options: ShowOptions,
 ): Promise<void> {
   const loaded = await loadPlan(database, id);
   if (!loaded) throw new UsageError(explainRefusal("not_found", id));
   const { plan, actions } = loaded;
   const isSensitive = sensitiveKeys(set);
-  if (options.json) {
-    const mask = (tags: Record<string, string> | null) =>
-      tags && Object.fromEntries(Object.entries(tags).map(([key, value]) => [key, isSensitive(key) ? "***" : value]));
-    const masked = actions.map((action) => ({
-      ...action,
-      changes: maskChanges(action.changes, isSensitive),
-      decided_on: Object.fromEntries(
-        Object.entries(action.decided_on).map(([key, value]) => [
-          key,
-          value !== null && isSensitive(key) ? "***" : value,
-        ]),
-      ),
-      tags_before: mask(action.tags_before),
-      tags_after: mask(action.tags_after),
-    }));
+  const format = options.json ? "json" : options.format;
+  if (format === "json") {
+    const masked = actions.map((action) => maskAction(action, isSensitive));
     return out(`${JSON.stringify({ ...plan, state: stateOf(plan, now), actions: masked }, null, 2)}\n`);
   }
+  if (format === "csv") return out(planCsv(actions, isSensitive));
+  if (format === "aws-cli") return out(planScript(plan, actions, isSensitive));
   const { counts } = countsOf(await countActions(database, id));
   out(`Plan ${id}: ${stateOf(plan, now)}, made by ${plan.created_by} at ${plan.created_at.toISOString()}\n`);
   out(decisionLines(plan, now));
