@@ -14,6 +14,7 @@ import { exemptionRoutes } from "./routes/exemptions.ts";
 import { findingRoutes } from "./routes/findings.ts";
 import { heldRoutes } from "./routes/held.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { planRoutes } from "./routes/plans.ts";
 import { resourceRoutes } from "./routes/resources.ts";
 import { scanRoutes } from "./routes/scans.ts";
 import { scheduleRoutes } from "./routes/schedules.ts";
@@ -51,6 +52,7 @@ export function createApp(deps: HttpDeps) {
     scheduleRoutes,
     heldRoutes,
     exemptionRoutes,
+    planRoutes,
     complianceRoutes,
     trendRoutes,
     eventRoutes,

@@ -116,7 +116,7 @@ export type PlanSummary = PlanRow & { readonly counts: ActionCounts };
 /** Plans, newest first. */
 export async function listPlans(database: Database, limit: number): Promise<PlanSummary[]> {
   const rows = await database.select().from(plans).orderBy(desc(plans.created_at), desc(plans.id)).limit(limit);
-  const counts = await countsOf(
+  const counts = await countActionsOf(
     database,
     rows.map(({ id }) => id),
   );
@@ -125,15 +125,19 @@ export async function listPlans(database: Database, limit: number): Promise<Plan
 
 /** Counts of one plan's actions by state. */
 export async function countActions(database: Database, plan_id: string): Promise<ActionCounts> {
-  return (await countsOf(database, [plan_id])).get(plan_id) ?? NO_ACTIONS;
+  return (await countActionsOf(database, [plan_id])).get(plan_id) ?? NO_ACTIONS;
 }
 
-async function countsOf(database: Database, plan_ids: string[]): Promise<Map<string, ActionCounts>> {
+/** Counts of several plans' actions by state, by plan; one without actions is not there. */
+export async function countActionsOf(
+  database: Database,
+  plan_ids: readonly string[],
+): Promise<Map<string, ActionCounts>> {
   if (plan_ids.length === 0) return new Map();
   const rows = await database
     .select({ plan_id: plan_actions.plan_id, state: plan_actions.state, count: sql<number>`count(*)::int` })
     .from(plan_actions)
-    .where(inArray(plan_actions.plan_id, plan_ids))
+    .where(inArray(plan_actions.plan_id, [...plan_ids]))
     .groupBy(plan_actions.plan_id, plan_actions.state);
   const counts = new Map<string, ActionCounts>();
   for (const { plan_id, state, count } of rows) {
@@ -142,7 +146,8 @@ async function countsOf(database: Database, plan_ids: string[]): Promise<Map<str
   return counts;
 }
 
-const NO_ACTIONS: ActionCounts = {
+/** Of a plan without actions. */
+export const NO_ACTIONS: ActionCounts = {
   planned: 0,
   intended: 0,
   verified: 0,
