@@ -112,7 +112,7 @@ const arnPattern = z.string().min(1).max(512);
 
 /** What is to be planned. */
 export const NewPlan = exactly({
-  requested_by: personText.openapi({ description: "Who asks for it" }),
+  requested_by: personText,
   rule: list(z.string().regex(/^[^/]+\/[^/]+$/, "has to be policy/rule"), "Rules, as policy/rule"),
   account_id: list(z.string().regex(/^\d{12}$/, "an account id has twelve digits"), "Accounts"),
   region: list(z.string().min(1).max(64), "Regions"),
