@@ -177,6 +177,12 @@ export const ConfigFile = z.strictObject({
           }),
         )
         .default([]),
+      approval: z
+        .strictObject({
+          by: z.enum(["anyone", "another"]).default("anyone"),
+          hours: z.number().positive().max(8760).default(168),
+        })
+        .prefault({}),
     })
     .prefault({}),
   limits: z

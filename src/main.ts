@@ -8,6 +8,7 @@ import { type Aws, openAws } from "./inventory/aws/session.ts";
 import { log } from "./log.ts";
 import { type Sandbox, sandboxCredentials, startSandbox } from "./sandbox/server.ts";
 import { awsSettings, targetSource } from "./scan/aws-settings.ts";
+import { activeSetReader } from "./scan/active-set.ts";
 import { openCurrentSet } from "./scan/current-set.ts";
 import { ensureInstallation, isReachable } from "./scan/installation.ts";
 import { startRetention } from "./scan/retention.ts";
@@ -96,6 +97,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
         const ok = await isReachable(database);
         return { ok, checks: { database: ok ? "ok" : "not reachable" } };
       },
+      plans: { activeSet: activeSetReader(database), approval: config.remediation.approval },
       events:
         config.events_keys.length === 0
           ? null

@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline/promises";
 import { Command } from "commander";
-import { UsageError } from "../config.ts";
+import { type Config, UsageError } from "../config.ts";
 import { applyPlan, type ApplyDeps, type ApplyResult } from "../remediation/aws/apply.ts";
 import { whyPaused } from "../remediation/db/pauses.ts";
 import { formatActions, formatCounts, resourceName, sensitiveKeys } from "../remediation/plan-text.ts";
@@ -12,7 +12,8 @@ import { EXIT } from "./exit.ts";
 const HELP = `
 Each resource is read before it is written and read again after. What someone else changed since the plan is left alone.
 Interrupted, or stopped by a budget: apply the same plan again, and it goes on.
-In a terminal it asks first; elsewhere the command itself is the approval.
+In a terminal it asks first; elsewhere the command itself is the approval, unless another person has to give it
+(\`remediation.approval.by: another\`).
 
 Exit codes: 0 done; 2 the plan cannot be applied, nothing was done; 3 an action is in conflict, failed or blocked, or
 repairs are paused.
@@ -23,6 +24,7 @@ Example:
 /** What the body of the command works with beside what applying needs. */
 type CommandDeps = ApplyDeps & {
   readonly actor: string;
+  readonly approval: Config["remediation"]["approval"];
   readonly out: (text: string) => void;
   readonly color: boolean;
   /** Asks a person; null: nobody is there to ask. */
@@ -55,6 +57,7 @@ export function applyCommand(): Command {
             actor: await context.actor(),
             now: context.now,
             budgets: context.config.remediation,
+            approval: context.config.remediation.approval,
             alone: kind === "pglite",
             onStep: progress.onStep,
             onWait: (milliseconds) => {
@@ -79,7 +82,7 @@ export function applyCommand(): Command {
 
 /** Shows a plan, asks when someone is there, approves and applies it. Returns the exit code; throws UsageError when refused. */
 export async function apply(deps: CommandDeps, id: string, options: { json?: boolean }): Promise<number> {
-  const { database, set, actor, now, out, color, confirm, signal } = deps;
+  const { database, set, actor, now, approval, out, color, confirm, signal } = deps;
   const loaded = await loadPlan(database, id);
   if (!loaded) throw new UsageError(explainRefusal("not_found", id));
   const { plan, actions } = loaded;
@@ -90,6 +93,9 @@ export async function apply(deps: CommandDeps, id: string, options: { json?: boo
   }
   const text = { color, isSensitive: sensitiveKeys(set) };
   if (plan.state === "proposed") {
+    const { by, hours } = approval;
+    // Said before anyone reads a long list in order to agree to it.
+    if (by === "another" && plan.created_by === actor) throw new UsageError(explainRefusal("same_person", id));
     const waiting = actions.filter(({ state }) => state === "planned");
     if (confirm) {
       out(formatActions(waiting, text));
@@ -98,7 +104,13 @@ export async function apply(deps: CommandDeps, id: string, options: { json?: boo
         return EXIT.no;
       }
     } else if (!options.json) out(`Plan ${id}: ${count(waiting.length)} to change.\n`);
-    const approved = await approvePlan(database, id, { hash: plan.hash, actor, now: now() });
+    const approved = await approvePlan(database, id, {
+      hash: plan.hash,
+      actor,
+      now: now(),
+      by,
+      life_ms: hours * 3_600_000,
+    });
     if (approved.outcome !== "done") throw new UsageError(explainRefusal(approved.outcome, id));
   }
   const result = await applyPlan(deps, id, actor, signal);

@@ -4,8 +4,7 @@ import type { Database } from "../db/client.ts";
 import type { PolicySet } from "../policy/load.ts";
 import { type Proposed, proposePlan } from "../remediation/db/propose.ts";
 import type { GivenValue } from "../remediation/given-values.ts";
-import type { Draft } from "../remediation/plan.ts";
-import { formatActions, formatReview, maskChanges, sensitiveKeys } from "../remediation/plan-text.ts";
+import { formatActions, formatReview, maskAction, sensitiveKeys } from "../remediation/plan-text.ts";
 import type { PlanRow } from "../remediation/store.ts";
 import { templateWarnings } from "../remediation/template-keys.ts";
 import { printable } from "../terminal/text.ts";
@@ -50,23 +49,34 @@ export function planCommand(): Command {
         const { database } = await context.database();
         const actor = await context.actor();
         const out = (text: string) => process.stdout.write(text);
-        await plan({ database, set, actor, now: context.now(), out, color: isColored(process.stdout) }, options);
+        const life_ms = context.config.remediation.approval.hours * 3_600_000;
+        const color = isColored(process.stdout);
+        await plan({ database, set, actor, now: context.now(), life_ms, out, color }, options);
       }),
     );
 }
 
 /** Makes and prints a plan. Throws UsageError when an option names what is not there. */
 export async function plan(
-  deps: { database: Database; set: PolicySet; actor: string; now: Date; out: (text: string) => void; color: boolean },
+  deps: {
+    database: Database;
+    set: PolicySet;
+    actor: string;
+    now: Date;
+    /** How long a proposal can be approved. */
+    life_ms?: number;
+    out: (text: string) => void;
+    color: boolean;
+  },
   options: PlanOptions,
 ): Promise<void> {
-  const { database, set, actor, now, out, color } = deps;
+  const { database, set, actor, now, life_ms, out, color } = deps;
   const given = await givenValues(options);
   if (options.overwrite && given === null)
     throw new UsageError("--overwrite is about given values: use it with --set or --from.");
   const { overwrite } = options;
   const request = { ...planFilters(set, options), values: given?.values, problems: given?.problems, overwrite };
-  const proposed = await proposePlan(database, set, request, { actor, now });
+  const proposed = await proposePlan(database, set, request, { actor, now, life_ms });
   if (proposed.outcome === "refused") throw new UsageError(proposed.problems.join("\n"));
   const about = { ...proposed, empty: given?.empty ?? 0, warnings: templateWarnings(proposed.draft.actions) };
   if (options.json) out(`${JSON.stringify(toJson(about, sensitiveKeys(set)), null, 2)}\n`);
@@ -83,21 +93,12 @@ function toJson(
   { plan: row, draft: { actions, blocked, review }, idle, empty, warnings }: Outcome,
   isSensitive: (key: string) => boolean,
 ): unknown {
-  const masked = <T extends Draft["actions"][number]>(action: T) => {
-    const decided_on = Object.fromEntries(
-      maskChanges(
-        Object.entries(action.decided_on).map(([key, value]) => ({ key, before: value, after: value })),
-        isSensitive,
-      ).map(({ key, before }) => [key, before]),
-    );
-    return { ...action, changes: maskChanges(action.changes, isSensitive), decided_on };
-  };
   const plan = row && shownPlan(row);
   const unused = idle.map(({ at, arn, key }) => ({ at, arn, key }));
   return {
     plan,
-    actions: actions.map(masked),
-    blocked: blocked.map(masked),
+    actions: actions.map((action) => maskAction(action, isSensitive)),
+    blocked: blocked.map((action) => maskAction(action, isSensitive)),
     review,
     idle: unused,
     empty,

@@ -1,10 +1,10 @@
-import { Command } from "commander";
-import { UsageError } from "../config.ts";
+import { Command, Option } from "commander";
+import { type Config, UsageError } from "../config.ts";
 import type { Database } from "../db/client.ts";
 import type { PolicySet } from "../policy/load.ts";
 import { countsOf } from "../remediation/counts.ts";
 import { whyPaused } from "../remediation/db/pauses.ts";
-import { formatActions, formatCounts, maskChanges, sensitiveKeys } from "../remediation/plan-text.ts";
+import { formatActions, formatCounts, maskAction, sensitiveKeys } from "../remediation/plan-text.ts";
 import { explainRefusal } from "../remediation/refusal.ts";
 import {
   approvePlan,
@@ -15,7 +15,14 @@ import {
   type PlanRow,
   rejectPlan,
 } from "../remediation/store.ts";
+import { reasonText } from "../exemptions/form.ts";
+import { chosenOf } from "../remediation/choice.ts";
+import { planCsv } from "../reports/plan-csv.ts";
+import { planScript } from "../reports/plan-script.ts";
+import { printable } from "../terminal/text.ts";
 import { withContext } from "./context.ts";
+import { checkedOptions } from "./exemption-options.ts";
+import { listOption } from "./list-option.ts";
 import { pageSizeOption } from "./page-options.ts";
 import { table } from "./table.ts";
 
@@ -25,9 +32,26 @@ type Deps = {
   set: PolicySet;
   actor: string;
   now: Date;
+  approval: Config["remediation"]["approval"];
   out: (text: string) => void;
   color: boolean;
 };
+
+type ShowOptions = { format?: "text" | "json" | "csv" | "aws-cli"; json?: boolean };
+
+const SHOW_EXAMPLES = `
+Examples:
+  tagwarden plans show 019aaf00-0000-7000-8000-000000000000
+  tagwarden plans show 019aaf00-0000-7000-8000-000000000000 --format csv > plan.csv`;
+
+type ApproveOptions = { hash?: string; note?: string; only?: string[]; without?: string[] };
+
+const APPROVE_EXAMPLES = `
+With \`remediation.approval.by: another\` in tagwarden.yaml, whoever asked for a plan cannot approve it.
+
+Examples:
+  tagwarden plans approve 019aaf00-0000-7000-8000-000000000000 --note GOV-12
+  tagwarden plans approve 019aaf00-0000-7000-8000-000000000000 --without 'arn:aws:personalize:*:*:campaign/*'`;
 
 type ListOptions = { limit?: number; json?: boolean };
 
@@ -45,22 +69,34 @@ export function plansCommand(): Command {
     .command("show")
     .argument("<plan>", "id of a plan")
     .description("One plan: every resource with before and after, and what became of it.")
-    .option("--json", "print one object, its actions in it")
-    .addHelpText("after", "\nExample:\n  tagwarden plans show 019aaf00-0000-7000-8000-000000000000")
-    .action((id: string, options: { json?: boolean }) => withDeps((deps) => showOne(deps, id, options)));
+    .addOption(
+      new Option("--format <format>", "aws-cli: a shell script of what waits to be applied, which checks nothing")
+        .choices(["text", "json", "csv", "aws-cli"])
+        .default("text"),
+    )
+    .addOption(new Option("--json", "as --format json: one object, its actions in it").conflicts("format"))
+    .addHelpText("after", SHOW_EXAMPLES)
+    .action((id: string, options: ShowOptions) => withDeps((deps) => showOne(deps, id, options)));
   command
     .command("approve")
     .argument("<plan>", "id of a plan")
     .option("--hash <hash>", "the hash of the plan that was reviewed; without it, what the plan is now")
-    .description("Approve a plan for seven days, without applying it.")
-    .addHelpText("after", "\nExample:\n  tagwarden plans approve 019aaf00-0000-7000-8000-000000000000")
-    .action((id: string, options: { hash?: string }) => withDeps((deps) => approveOne(deps, id, options)));
+    .option("--note <text>", "what to keep beside the approval, at most 500 characters")
+    .option("--only <a,b>", "approve the changes of these resources alone; * stands for any characters", listOption)
+    .option("--without <a,b>", "approve all but the changes of these resources", listOption)
+    .description("Approve a plan, or a part of it, without applying it. What is left out is never written.")
+    .addHelpText("after", APPROVE_EXAMPLES)
+    .action((id: string, options: ApproveOptions) => withDeps((deps) => approveOne(deps, id, options)));
   command
     .command("reject")
     .argument("<plan>", "id of a plan")
+    .option("--note <text>", "why, at most 500 characters")
     .description("Reject a plan: it can no longer be applied.")
-    .addHelpText("after", "\nExample:\n  tagwarden plans reject 019aaf00-0000-7000-8000-000000000000")
-    .action((id: string) => withDeps((deps) => rejectOne(deps, id)));
+    .addHelpText(
+      "after",
+      "\nExample:\n  tagwarden plans reject 019aaf00-0000-7000-8000-000000000000 --note 'the team is moving'",
+    )
+    .action((id: string, options: { note?: string }) => withDeps((deps) => rejectOne(deps, id, options)));
   return command;
 }
 
@@ -70,7 +106,8 @@ function withDeps(body: (deps: Deps) => Promise<void>): Promise<void> {
     const set = await context.activePolicies();
     const color = process.stdout.isTTY && !process.env["NO_COLOR"];
     const out = (text: string) => process.stdout.write(text);
-    await body({ database, set, actor: await context.actor(), now: context.now(), out, color });
+    const { approval } = context.config.remediation;
+    await body({ database, set, actor: await context.actor(), now: context.now(), approval, out, color });
   });
 }
 
@@ -90,12 +127,13 @@ export async function listThem({ database, now, out }: Deps, options: ListOption
   if (rows.length === 0) return out("No plan yet. Make one: tagwarden plan\n");
   out(
     table(
-      ["PLAN", "KIND", "STATE", "CREATED", "BY", "ACTIONS", "VERIFIED", "REMAINING"],
+      ["PLAN", "KIND", "STATE", "CREATED", "BY", "EXPIRES", "ACTIONS", "VERIFIED", "REMAINING"],
       rows.map(({ counts: states, ...plan }) => {
         const { counts, remaining } = countsOf(states);
         const { id, kind, created_at, created_by } = plan;
         const numbers = [counts.planned, counts.verified, remaining].map(String);
-        return [id, kind, stateOf(plan, now), created_at.toISOString(), created_by, ...numbers];
+        const expires = ["proposed", "approved"].includes(plan.state) ? plan.expires_at.toISOString() : "-";
+        return [id, kind, stateOf(plan, now), created_at.toISOString(), created_by, expires, ...numbers];
       }),
     ),
   );
@@ -109,33 +147,22 @@ export async function listThem({ database, now, out }: Deps, options: ListOption
 export async function showOne(
   { database, set, now, out, color }: Deps,
   id: string,
-  options: { json?: boolean },
+  options: ShowOptions,
 ): Promise<void> {
   const loaded = await loadPlan(database, id);
   if (!loaded) throw new UsageError(explainRefusal("not_found", id));
   const { plan, actions } = loaded;
   const isSensitive = sensitiveKeys(set);
-  if (options.json) {
-    const mask = (tags: Record<string, string> | null) =>
-      tags && Object.fromEntries(Object.entries(tags).map(([key, value]) => [key, isSensitive(key) ? "***" : value]));
-    const masked = actions.map((action) => ({
-      ...action,
-      changes: maskChanges(action.changes, isSensitive),
-      decided_on: Object.fromEntries(
-        Object.entries(action.decided_on).map(([key, value]) => [
-          key,
-          value !== null && isSensitive(key) ? "***" : value,
-        ]),
-      ),
-      tags_before: mask(action.tags_before),
-      tags_after: mask(action.tags_after),
-    }));
+  const format = options.json ? "json" : options.format;
+  if (format === "json") {
+    const masked = actions.map((action) => maskAction(action, isSensitive));
     return out(`${JSON.stringify({ ...plan, state: stateOf(plan, now), actions: masked }, null, 2)}\n`);
   }
+  if (format === "csv") return out(planCsv(actions, isSensitive));
+  if (format === "aws-cli") return out(planScript(plan, actions, isSensitive));
   const { counts } = countsOf(await countActions(database, id));
   out(`Plan ${id}: ${stateOf(plan, now)}, made by ${plan.created_by} at ${plan.created_at.toISOString()}\n`);
-  if (plan.approved_by && plan.approved_at)
-    out(`Approved by ${plan.approved_by} at ${plan.approved_at.toISOString()}\n`);
+  out(decisionLines(plan, now));
   if (plan.undoes_plan_id) out(`Undoes plan ${plan.undoes_plan_id}\n`);
   const paused = plan.state === "applied" || plan.state === "rejected" ? null : await whyPaused(database);
   if (paused !== null) out(`Repairs are ${paused}\n`);
@@ -144,20 +171,63 @@ export async function showOne(
   if (plan.started_at) out(`\n${formatCounts(counts, { color })}`);
 }
 
-async function approveOne({ database, actor, now, out }: Deps, id: string, options: { hash?: string }): Promise<void> {
-  const hash = options.hash ?? (await loadPlan(database, id))?.plan.hash ?? "";
-  const plan = done(id, await approvePlan(database, id, { hash, actor, now }));
+/** Approves a plan, or a part of it. Throws UsageError when that cannot be. */
+export async function approveOne(deps: Deps, id: string, options: ApproveOptions): Promise<void> {
+  const { database, actor, now, approval, out } = deps;
+  const loaded = await loadPlan(database, id);
+  if (!loaded) throw new UsageError(explainRefusal("not_found", id));
+  const { note } = checkedOptions({ note: reasonText.optional() }, { note: options.note });
+  const waiting = loaded.actions.filter(({ state }) => state === "planned").map(({ arn }) => arn);
+  const chosen = chosenOf(options, waiting);
+  if ("problems" in chosen) throw new UsageError(chosen.problems.join("\n"));
+  const plan = done(
+    id,
+    await approvePlan(database, id, {
+      hash: options.hash ?? loaded.plan.hash,
+      actor,
+      now,
+      by: approval.by,
+      life_ms: approval.hours * 3_600_000,
+      note: note ?? null,
+      ...(chosen.about && { about: chosen.about }),
+    }),
+  );
+  const left = chosen.about ? waiting.filter(chosen.about).length : waiting.length;
+  if (left < waiting.length) out(`${waiting.length - left} of ${waiting.length} resources are left out.\n`);
   out(`Approved until ${plan.expires_at.toISOString()}.\nNext: tagwarden apply ${id}\n`);
 }
 
-async function rejectOne({ database, actor, now, out }: Deps, id: string): Promise<void> {
-  done(id, await rejectPlan(database, id, { actor, now }));
+/** Rejects a plan. Throws UsageError when that cannot be. */
+export async function rejectOne(
+  { database, actor, now, out }: Pick<Deps, "database" | "actor" | "now" | "out">,
+  id: string,
+  options: { note?: string },
+): Promise<void> {
+  const { note } = checkedOptions({ note: reasonText.optional() }, options);
+  done(id, await rejectPlan(database, id, { actor, now, note: note ?? null }));
   out("Rejected: it can no longer be applied.\n");
 }
 
 function done(id: string, decided: Decided): PlanRow {
   if (decided.outcome === "done") return decided.plan;
   throw new UsageError(explainRefusal(decided.outcome, id));
+}
+
+/** Who decided what about a plan, and until when that or a decision holds. */
+function decisionLines(plan: PlanRow, now: Date): string {
+  const { approved_at, approved_by, approved_note, rejected_at, rejected_by, rejected_note, expires_at } = plan;
+  const lines: string[] = [];
+  const noted = (note: string | null) => (note === null ? "" : `: ${printable(note)}`);
+  if (approved_by !== null && approved_at !== null)
+    lines.push(`Approved by ${approved_by} at ${approved_at.toISOString()}${noted(approved_note)}`);
+  if (rejected_by !== null && rejected_at !== null)
+    lines.push(`Rejected by ${rejected_by} at ${rejected_at.toISOString()}${noted(rejected_note)}`);
+  if (["proposed", "approved"].includes(plan.state)) {
+    const what = plan.state === "proposed" ? "Can be approved" : "Can be applied";
+    const until = expires_at <= now ? `Expired at` : `${what} until`;
+    lines.push(`${until} ${expires_at.toISOString()}`);
+  }
+  return lines.map((line) => `${line}\n`).join("");
 }
 
 /** The state as people see it: a plan that nobody used in time has expired. */

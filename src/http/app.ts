@@ -17,6 +17,7 @@ import { findingRoutes } from "./routes/findings.ts";
 import { heldRoutes } from "./routes/held.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { remediationRoutes } from "./routes/remediation.ts";
+import { planRoutes } from "./routes/plans.ts";
 import { resourceRoutes } from "./routes/resources.ts";
 import { scanRoutes } from "./routes/scans.ts";
 import { scheduleRoutes } from "./routes/schedules.ts";
@@ -55,6 +56,7 @@ export function createApp(deps: HttpDeps) {
     heldRoutes,
     fightRoutes,
     exemptionRoutes,
+    planRoutes,
     complianceRoutes,
     trendRoutes,
     eventRoutes,

@@ -1,4 +1,5 @@
 import type { Database } from "../db/client.ts";
+import type { PolicySet } from "../policy/load.ts";
 import type { ChangeEvent } from "../inventory/change-event.ts";
 
 /** What a person asks to be scanned; what is absent is everything that is configured. */
@@ -40,6 +41,13 @@ export type HttpDeps = {
   readonly cancelScan: (scan_id: string, by: string) => Promise<boolean>;
   /** Throws UsageError for what cannot be scanned. */
   readonly checkScope: (wish: Pick<ScanWish, "accounts" | "regions" | "types">) => void | Promise<void>;
+  /** What plans are made and approved by. */
+  readonly plans: {
+    /** The active policies; null before the first activation. */
+    readonly activeSet: () => Promise<PolicySet | null>;
+    /** As the configuration says. */
+    readonly approval: { readonly by: "anyone" | "another"; readonly hours: number };
+  };
   /** Null: no key is set, so events are not taken. */
   readonly events: EventsDeps | null;
   /** Whether requests can be served, for /readyz. Never throws. */

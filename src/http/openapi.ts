@@ -9,7 +9,7 @@ export function openApiDocument(app: OpenAPIHono<HttpEnv>) {
       title: "Tagwarden",
       version: "1",
       description:
-        "Findings, resources, scans, exemptions and compliance of the tags of Amazon Personalize. There is no authentication but for events: whoever reaches the port can read everything, start scans and exempt findings.",
+        "Findings, resources, scans, exemptions, plans of repairs and compliance of the tags of Amazon Personalize. There is no authentication but for events: whoever reaches the port can read everything, start scans, exempt findings, and make and approve plans of repairs.",
       license: { name: "Apache-2.0", url: "https://www.apache.org/licenses/LICENSE-2.0" },
     },
     servers: [{ url: "/" }],

@@ -42,6 +42,27 @@ export function maskChanges(changes: readonly TagChange[], isSensitive: (key: st
   );
 }
 
+/** An action as it may be shown: everywhere in it the values of sensitive keys are masked. */
+export function maskAction<
+  T extends Pick<Action, "changes" | "decided_on" | "reads_from"> & {
+    readonly tags_before?: Readonly<Record<string, string>> | null;
+    readonly tags_after?: Readonly<Record<string, string>> | null;
+  },
+>(action: T, isSensitive: (key: string) => boolean): T {
+  const value = (key: string, text: string | null) => (text !== null && isSensitive(key) ? MASKED : text);
+  const mask = (tags: Readonly<Record<string, string | null>>) =>
+    Object.fromEntries(Object.entries(tags).map(([key, text]) => [key, value(key, text)]));
+  const { tags_before, tags_after } = action;
+  return {
+    ...action,
+    changes: maskChanges(action.changes, isSensitive),
+    decided_on: mask(action.decided_on),
+    reads_from: action.reads_from.map((read) => ({ ...read, value: value(read.key, read.value) })),
+    ...(tags_before && { tags_before: mask(tags_before) }),
+    ...(tags_after && { tags_after: mask(tags_after) }),
+  };
+}
+
 type Shown = Pick<Action, "account_id" | "region" | "arn" | "changes" | "origins" | "reasons" | "left_out"> & {
   readonly given?: readonly string[];
   /** Its number in a stored plan. */

@@ -5,6 +5,10 @@ export function explainRefusal(refusal: PlanRefusal, id: string): string {
   switch (refusal) {
     case "not_found":
       return `There is no plan ${JSON.stringify(id)} in this database. List them: tagwarden plans list`;
+    case "same_person":
+      return `Plan ${id} has to be approved by another person than the one who asked for it (remediation.approval.by in tagwarden.yaml). Whoever that is runs: tagwarden plans approve ${id}`;
+    case "already_approved":
+      return `Plan ${id} is approved as a whole already: no part of it can be left out any more. Reject it, unless it was begun: tagwarden plans reject ${id}`;
     case "not_approved":
       return `Plan ${id} is not approved. Look at it: tagwarden plans show ${id}`;
     case "rejected":

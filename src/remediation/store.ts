@@ -142,7 +142,7 @@ export type PlanSummary = PlanRow & { readonly counts: ActionCounts };
 /** Plans, newest first. */
 export async function listPlans(database: Database, limit: number): Promise<PlanSummary[]> {
   const rows = await database.select().from(plans).orderBy(desc(plans.created_at), desc(plans.id)).limit(limit);
-  const counts = await countsOf(
+  const counts = await countActionsOf(
     database,
     rows.map(({ id }) => id),
   );
@@ -151,15 +151,19 @@ export async function listPlans(database: Database, limit: number): Promise<Plan
 
 /** Counts of one plan's actions by state. */
 export async function countActions(database: Database, plan_id: string): Promise<ActionCounts> {
-  return (await countsOf(database, [plan_id])).get(plan_id) ?? NO_ACTIONS;
+  return (await countActionsOf(database, [plan_id])).get(plan_id) ?? NO_ACTIONS;
 }
 
-async function countsOf(database: Database, plan_ids: string[]): Promise<Map<string, ActionCounts>> {
+/** Counts of several plans' actions by state, by plan; one without actions is not there. */
+export async function countActionsOf(
+  database: Database,
+  plan_ids: readonly string[],
+): Promise<Map<string, ActionCounts>> {
   if (plan_ids.length === 0) return new Map();
   const rows = await database
     .select({ plan_id: plan_actions.plan_id, state: plan_actions.state, count: sql<number>`count(*)::int` })
     .from(plan_actions)
-    .where(inArray(plan_actions.plan_id, plan_ids))
+    .where(inArray(plan_actions.plan_id, [...plan_ids]))
     .groupBy(plan_actions.plan_id, plan_actions.state);
   const counts = new Map<string, ActionCounts>();
   for (const { plan_id, state, count } of rows) {
@@ -168,7 +172,8 @@ async function countsOf(database: Database, plan_ids: string[]): Promise<Map<str
   return counts;
 }
 
-const NO_ACTIONS: ActionCounts = {
+/** Of a plan without actions. */
+export const NO_ACTIONS: ActionCounts = {
   planned: 0,
   intended: 0,
   verified: 0,
@@ -179,9 +184,11 @@ const NO_ACTIONS: ActionCounts = {
   skipped: 0,
 };
 
-/** Why something cannot be done with a plan. */
+/** Why something cannot be done with a plan. `same_person`: whoever asked for it may not approve it. `already_approved`: it cannot be approved in part any more. */
 export type PlanRefusal =
   | "not_found"
+  | "same_person"
+  | "already_approved"
   | "not_approved"
   | "rejected"
   | "expired"
@@ -193,21 +200,35 @@ export type PlanRefusal =
 /** Outcome of a person's decision about a plan. */
 export type Decided = { readonly outcome: "done"; readonly plan: PlanRow } | { readonly outcome: PlanRefusal };
 
-/** Approves a plan as it was seen: `hash` is that of what the approver looked at. Approving twice changes nothing. */
-export async function approvePlan(
-  database: Database,
-  id: string,
-  approval: { hash: string; actor: string; now: Date; life_ms?: number },
-): Promise<Decided> {
-  const { hash, actor, now, life_ms = PLAN_LIFE_MS } = approval;
+/** Who approves a plan, and how. */
+export type Approval = {
+  /** Of what the approver looked at. */
+  readonly hash: string;
+  readonly actor: string;
+  readonly now: Date;
+  readonly life_ms?: number;
+  /** `another`: not who asked for the plan. */
+  readonly by?: "anyone" | "another";
+  readonly note?: string | null;
+  /** Resources that the approval is about; absent: all of the plan. What it is not about is skipped. */
+  readonly about?: (arn: string) => boolean;
+};
+
+/** Approves a plan as it was seen. Approving twice changes nothing. */
+export async function approvePlan(database: Database, id: string, approval: Approval): Promise<Decided> {
+  const { hash, actor, now, life_ms = PLAN_LIFE_MS, by = "anyone", note = null, about } = approval;
   return decideOn(database, id, async (transaction, plan) => {
     if (plan.hash !== hash) return { outcome: "hash_differs" };
     if (plan.state !== "applying" && plan.expires_at <= now) return { outcome: "expired" };
-    if (plan.state !== "proposed") return { outcome: "done", plan };
+    if (plan.state !== "proposed") return about ? { outcome: "already_approved" } : { outcome: "done", plan };
+    if (by === "another" && plan.created_by === actor) return { outcome: "same_person" };
+    if (about !== undefined) await leaveOut(transaction, id, about, `left out of the approval by ${actor}`, now);
     const expires_at = new Date(now.getTime() + life_ms);
-    const set = { state: "approved", approved_at: now, approved_by: actor, approved_hash: hash, expires_at } as const;
+    const approved = { approved_at: now, approved_by: actor, approved_hash: hash, approved_note: note };
+    const set = { state: "approved", ...approved, expires_at } as const;
     const [row] = await transaction.update(plans).set(set).where(eq(plans.id, id)).returning();
-    const detail = { hash, expires_at: expires_at.toISOString() };
+    const in_part = about !== undefined;
+    const detail = { hash, expires_at: expires_at.toISOString(), note, in_part };
     await appendAudit(transaction, { at: now, actor, action: "plan.approved", subject: id, detail });
     return { outcome: "done", plan: row ?? plan };
   });
@@ -217,15 +238,49 @@ export async function approvePlan(
 export async function rejectPlan(
   database: Database,
   id: string,
-  { actor, now }: { actor: string; now: Date },
+  { actor, now, note = null }: { readonly actor: string; readonly now: Date; readonly note?: string | null },
 ): Promise<Decided> {
   return decideOn(database, id, async (transaction, plan) => {
     if (plan.state === "applying" || plan.started_at !== null) return { outcome: "in_progress" };
-    const [row] = await transaction.update(plans).set({ state: "rejected" }).where(eq(plans.id, id)).returning();
-    const detail = { hash: plan.hash };
+    const set = { state: "rejected", rejected_at: now, rejected_by: actor, rejected_note: note } as const;
+    const [row] = await transaction.update(plans).set(set).where(eq(plans.id, id)).returning();
+    const detail = { hash: plan.hash, note };
     await appendAudit(transaction, { at: now, actor, action: "plan.rejected", subject: id, detail });
     return { outcome: "done", plan: row ?? plan };
   });
+}
+
+/** Ends the waiting actions that an approval is not about. The hash stays that of the whole. */
+async function leaveOut(
+  transaction: Database,
+  plan_id: string,
+  about: (arn: string) => boolean,
+  note: string,
+  now: Date,
+): Promise<void> {
+  const waiting = await waitingActions(transaction, plan_id);
+  const positions = JSON.stringify(waiting.filter(({ arn }) => !about(arn)).map(({ position }) => position));
+  await transaction
+    .update(plan_actions)
+    .set({ state: "skipped", note, finished_at: now })
+    .where(
+      and(
+        eq(plan_actions.plan_id, plan_id),
+        sql`${plan_actions.position} in (select jsonb_array_elements_text(${positions}::text::jsonb)::integer)`,
+      ),
+    );
+}
+
+/** The actions of a plan that no run has begun. */
+export async function waitingActions(
+  database: Database,
+  plan_id: string,
+): Promise<Pick<ActionRow, "position" | "arn">[]> {
+  return database
+    .select({ position: plan_actions.position, arn: plan_actions.arn })
+    .from(plan_actions)
+    .where(and(eq(plan_actions.plan_id, plan_id), eq(plan_actions.state, "planned")))
+    .orderBy(asc(plan_actions.position));
 }
 
 async function decideOn(

@@ -16,7 +16,13 @@ test("without a file and an environment every setting has its default", async ()
     port: 8080,
     endpoint: null,
     mass_close: { share: 0.3, count: 50 },
-    remediation: { max_changes: 1000, max_changes_per_target: 500, error_share: 0.2, error_minimum: 20 },
+    remediation: {
+      max_changes: 1000,
+      max_changes_per_target: 500,
+      error_share: 0.2,
+      error_minimum: 20,
+      approval: { by: "anyone", hours: 168 },
+    },
     limits: {
       index: { burst: 150, per_second: 15 },
       list: { burst: 50, per_second: 10 },

@@ -2,6 +2,7 @@ import type { Database } from "../../src/db/client.ts";
 import { UsageError } from "../../src/config.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { HttpDeps, ScanWish } from "../../src/http/deps.ts";
+import { activeSetReader } from "../../src/scan/active-set.ts";
 import { cancelScan } from "../../src/scan/stop.ts";
 import { NOW } from "./seed.ts";
 
@@ -22,6 +23,7 @@ export function openApp(database: Database, changes: Partial<HttpDeps> = {}) {
     },
     cancelScan: (id, by) => cancelScan(database, id, by, NOW),
     ready: async () => ({ ok: true, checks: { database: "ok" } }),
+    plans: { activeSet: activeSetReader(database), approval: { by: "anyone", hours: 168 } },
     events: null,
     sandbox: false,
     now: () => NOW,

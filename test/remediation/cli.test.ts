@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { apply } from "../../src/cli/apply.ts";
 import { plan } from "../../src/cli/plan.ts";
 import { listThem, showOne } from "../../src/cli/plans.ts";
-import { ACTOR, POLICY, setOf, World } from "./world.ts";
+import { ACTOR, ANYONE, POLICY, setOf, World } from "./world.ts";
 
 describe("on the command line", () => {
   let world: World;
@@ -20,6 +20,7 @@ describe("on the command line", () => {
     ...world.deps(),
     now: world.time,
     actor: ACTOR,
+    approval: ANYONE,
     color: false,
     out: (text: string) => void (printed += text),
   });

@@ -12,7 +12,7 @@ import { readSheet, sheetHeader, sheetLines } from "../../src/reports/values-she
 import { workFolder } from "../support/cli.ts";
 import { describeOnBoth } from "../support/database.ts";
 import { exemptNow } from "../support/exemptions.ts";
-import { ACTOR, GOOD, POLICY, setOf, World } from "./world.ts";
+import { ACTOR, ANYONE, GOOD, POLICY, setOf, World } from "./world.ts";
 
 const SET = setOf(
   POLICY,
@@ -46,6 +46,7 @@ describeOnBoth("a sheet of what only a person knows, on %s", (kind) => {
     ...world.deps(),
     now: world.time,
     actor: ACTOR,
+    approval: ANYONE,
     color: false,
     out: (text: string) => void (printed += text),
   });

@@ -14,6 +14,7 @@ import { currentPause, pauseRemediation, resumeRemediation } from "../../src/rem
 import { plan_actions, remediation_pauses } from "../../src/remediation/schema.ts";
 import { describeOnBoth } from "../support/database.ts";
 import { ACTOR, AUTO_POLICY, filler, setOf, World } from "./world.ts";
+import { ANYONE } from "./world-settings.ts";
 
 const WHO = { actor: "ana@example.com", reason: "INC-1" };
 const STOPPED = expect.stringMatching(/^paused by ana@example.com since 2026-03-01T\d\d:00:00.000Z: INC-1$/) as string;
@@ -153,7 +154,8 @@ describeOnBoth("repairs that are paused, on %s", (kind) => {
     const { id } = (await createPlan(world.database, await world.draft(), about))!;
     await pause();
     let printed = "";
-    const deps = { ...world.deps(), actor: ACTOR, color: false, out: (text: string) => void (printed += text) };
+    const out = (text: string) => void (printed += text);
+    const deps = { ...world.deps(), actor: ACTOR, approval: ANYONE, color: false, out };
     expect(await apply({ ...deps, confirm: null }, id, {})).toBe(3);
     expect(printed).toMatch(
       /^Nothing was written: repairs are paused by ana@example.com since \S+: INC-1\nTo let them go on: tagwarden resume\n$/,

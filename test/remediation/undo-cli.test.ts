@@ -5,6 +5,7 @@ import { listThem, showOne } from "../../src/cli/plans.ts";
 import { undo } from "../../src/cli/undo.ts";
 import { openApp } from "../http/open-app.ts";
 import { ACTOR, POLICY, setOf, World } from "./world.ts";
+import { ANYONE } from "./world-settings.ts";
 
 describe("undo and fights, on the command line and over HTTP", () => {
   let world: World;
@@ -19,7 +20,7 @@ describe("undo and fights, on the command line and over HTTP", () => {
   });
 
   const out = (text: string) => void (printed += text);
-  const deps = () => ({ ...world.deps(), now: world.time, actor: ACTOR, color: false, out });
+  const deps = () => ({ ...world.deps(), now: world.time, actor: ACTOR, approval: ANYONE, color: false, out });
   const idOf = (text: string) => /tagwarden apply (\S+)/.exec(text)?.[1] ?? "";
 
   async function applied(...all: Record<string, string>[]): Promise<{ plan_id: string; arns: string[] }> {

@@ -9,7 +9,7 @@ import { plan_actions, plans } from "../../src/remediation/schema.ts";
 import { workFolder } from "../support/cli.ts";
 import { describeOnBoth } from "../support/database.ts";
 import { exemptNow } from "../support/exemptions.ts";
-import { ACTOR, filler, GOOD, POLICY, setOf, World } from "./world.ts";
+import { ACTOR, ANYONE, filler, GOOD, POLICY, setOf, World } from "./world.ts";
 
 /** Beside the usual rules: a key whose value only a person knows, and one that is conditional on nothing but itself. */
 const SET = setOf(
@@ -44,6 +44,7 @@ describeOnBoth("values from people, on %s", (kind) => {
     ...world.deps(),
     now: world.time,
     actor: ACTOR,
+    approval: ANYONE,
     color: false,
     out: (text: string) => void (printed += text),
   });

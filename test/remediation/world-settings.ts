@@ -17,6 +17,9 @@ export const BUDGETS: Budgets = {
   quiet_hours: [],
 };
 
+/** As the configuration has it by default. */
+export const ANYONE = { by: "anyone", hours: 168 } as const;
+
 /** A connection that wastes no time. A busy machine needs a longer time-out where many calls are under way and none is to hang. */
 export function connect(endpoint: string, timeout_ms = 400): Aws {
   return openAws({

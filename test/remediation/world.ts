@@ -19,7 +19,7 @@ import { type Sandbox, startSandbox } from "../../src/sandbox/server.ts";
 import { emptyTables, openTestDatabase } from "../support/database.ts";
 import { ACTOR, BUDGETS, connect, FAST } from "./world-settings.ts";
 
-export { ACTOR, BUDGETS } from "./world-settings.ts";
+export { ACTOR, ANYONE, BUDGETS } from "./world-settings.ts";
 
 /** Everything that repair can be asked for, in one policy. */
 export const POLICY = `

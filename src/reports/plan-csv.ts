@@ -1,0 +1,38 @@
+import type { ActionRow } from "../remediation/store.ts";
+import { maskChanges } from "../remediation/plan-text.ts";
+import { csvLines } from "./csv.ts";
+
+const COLUMNS = [
+  "position",
+  "account_id",
+  "region",
+  "type",
+  "arn",
+  "key",
+  "before",
+  "after",
+  "origin",
+  "given",
+  "rules",
+  "protected",
+  "state",
+  "note",
+];
+
+/** A plan as CSV (RFC 4180): a line for each key of each resource. An empty cell is a key that is absent, `""` in quotes an empty value. */
+export function planCsv(actions: readonly ActionRow[], isSensitive: (key: string) => boolean): string {
+  const rows = actions.flatMap((action) => {
+    const { position, account_id, region, type, arn, origins, given, state, note } = action;
+    const rules = [...new Set(action.reasons.map(({ policy_id, rule_id }) => `${policy_id}/${rule_id}`))].join(" ");
+    return maskChanges(action.changes, isSensitive).map(({ key, before, after }) => {
+      const origin = Object.hasOwn(origins, key) ? (origins[key] ?? null) : null;
+      const place = [position, account_id, region, type, arn, key];
+      return [...place, shown(before), shown(after), origin, given.includes(key), rules, action.protected, state, note];
+    });
+  });
+  return csvLines([COLUMNS, ...rows]);
+}
+
+function shown(value: string | null): string | null {
+  return value === "" ? '""' : value;
+}
