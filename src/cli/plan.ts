@@ -78,14 +78,19 @@ export async function plan(
   const request = { ...planFilters(set, options), values: given?.values, problems: given?.problems, overwrite };
   const proposed = await proposePlan(database, set, request, { actor, now, life_ms });
   if (proposed.outcome === "refused") throw new UsageError(proposed.problems.join("\n"));
-  const about = { ...proposed, empty: given?.empty ?? 0, warnings: templateWarnings(proposed.draft.actions) };
+  const warnings = templateWarnings(proposed.draft.actions);
+  const about = { ...proposed, empty: given?.empty ?? 0, isGiven: given !== null, warnings };
   if (options.json) out(`${JSON.stringify(toJson(about, sensitiveKeys(set)), null, 2)}\n`);
   else out(toText(about, { color, isSensitive: sensitiveKeys(set) }));
 }
 
+const FILL_IN = "To give the values: tagwarden findings --fill-in values.csv, then tagwarden plan --from values.csv\n";
+
 /** What a plan came to. `empty`: rows of the sheet without a value. */
 type Outcome = Pick<Extract<Proposed, { outcome: "proposed" }>, "plan" | "draft" | "idle"> & {
   readonly empty: number;
+  /** It is of values that a person gave. */
+  readonly isGiven: boolean;
   readonly warnings: readonly string[];
 };
 
@@ -111,7 +116,7 @@ function shownPlan({ id, state, hash, created_at, expires_at }: PlanRow) {
 }
 
 function toText(
-  { plan: row, draft: { actions, blocked, review }, idle, empty, warnings }: Outcome,
+  { plan: row, draft: { actions, blocked, review }, idle, empty, isGiven, warnings }: Outcome,
   options: { color: boolean; isSensitive: (key: string) => boolean },
 ): string {
   const parts: string[] = [];
@@ -125,6 +130,7 @@ function toText(
     );
   }
   if (review.length > 0) parts.push(`Needs a person:\n${formatReview(review, options)}`);
+  if (review.length > 0 && !isGiven) parts.push(FILL_IN);
   if (warnings.length > 0) parts.push(warnings.map((warning) => `Warning: ${printable(warning)}\n`).join(""));
   if (idle.length > 0) parts.push(`No open finding asks for these, or it is exempt:\n${idleLines(idle)}`);
   if (empty > 0) parts.push(`${empty} ${empty === 1 ? "row has" : "rows have"} no value yet.\n`);
