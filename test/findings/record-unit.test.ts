@@ -504,8 +504,11 @@ describeOnBoth("on %s", (kind) => {
                 policy_id: _p,
                 rule_id: _u,
                 key: _k,
+                // How far back reverts count depends on the fight over the key, another finding.
+                reverts,
                 ...rest
               } = finding;
+              expect(reverts > 0).toBe(rest.reverted_at !== null);
               expect(rest).toEqual(folded.get(finding.id));
             }
           }

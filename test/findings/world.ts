@@ -174,6 +174,7 @@ export function fold(rows: EventRow[]): Map<string, Partial<FindingRow>> {
         state: "resolved",
         resolution: cause as NonNullable<FindingRow["resolution"]>,
         resolved_at: at,
+        detail,
         last_scan_id,
       });
       continue;
@@ -183,9 +184,11 @@ export function fold(rows: EventRow[]): Map<string, Partial<FindingRow>> {
       folded.set(finding_id, { ...before, ...content });
       continue;
     }
+    const reverted = cause === "reverted" && kind !== "fight";
     folded.set(finding_id, {
       ...before,
       ...content,
+      reverted_at: reverted ? at : (before?.reverted_at ?? null),
       id: finding_id,
       state: "open",
       resolution: null,

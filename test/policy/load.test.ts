@@ -348,6 +348,18 @@ describe("several files", () => {
     ]);
   });
 
+  test("the id that is kept for Tagwarden's own findings, now or formerly", () => {
+    const own = good.replace("id: p", "id: tagwarden");
+    const former = good.replace("id: p", "id: q\nformerly: [tagwarden]");
+    expect(problemsOf(own, former)).toEqual([
+      "a.yaml:2:5: the policy id `tagwarden` is kept for what Tagwarden finds by itself. Give the policy another id.",
+      "b.yaml:3:12: `tagwarden` is in use, so it is no former name",
+    ]);
+    expect(problemsOf(former)).toEqual([
+      "a.yaml:3:12: `tagwarden` is kept for what Tagwarden finds by itself, so it is no former name",
+    ]);
+  });
+
   test("all problems of all files at once, in the order of files and lines", () => {
     const bad =
       "version: 1\nid: q\nremediation: atuo\nrules:\n  - {id: r, max_tags: 99}\n  - {id: r, key: K, values: [a], pattern: b}\n";

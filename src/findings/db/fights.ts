@@ -70,7 +70,7 @@ export async function nameOpponent(
   return changeFight(database, arn, key, { actor: null, now }, (finding, fight) => {
     if (fight.by !== undefined) return null;
     const named = { ...finding, detail: fightDetail(key, { ...fight, by }) };
-    return { event: "changed", cause: "detail", finding: named, source: null, proven: false };
+    return { event: "changed", cause: "detail", finding: named, source: finding.source, proven: false };
   });
 }
 
