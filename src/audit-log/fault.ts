@@ -4,7 +4,7 @@ import { BEFORE_FIRST, type ChainRow, rowHash } from "./chain.ts";
  * What is wrong with a log. `cut_off`: rows at its end are missing that a head knows of. `rewritten`: the chain holds, but a row is
  * not the one that a head names.
  */
-export type FaultKind = "altered" | "missing" | "inserted" | "out_of_order" | "cut_off" | "rewritten";
+type FaultKind = "altered" | "missing" | "inserted" | "out_of_order" | "cut_off" | "rewritten";
 
 /** The first bad row of a log, and what is wrong with it, for a person. */
 export type Fault = { readonly position: number; readonly fault: FaultKind; readonly message: string };

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { BEFORE_FIRST, type ChainRow, rowHash } from "../../src/audit-log/chain.ts";

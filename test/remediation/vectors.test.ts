@@ -30,7 +30,7 @@ describeOnBoth("what other tools repair, through plan, apply and the service, on
 
   test.each(vectors.applied)("$name", async ({ rules, tags_before, tags_after }) => {
     await world.reset(setOf(rules));
-    const arn = world.create(tags_before as Record<string, string>);
+    const arn = world.create(tags_before);
     const plans = await repairAll();
     expect(world.tags(arn)).toEqual(tags_after);
     const { writes } = world;
@@ -41,7 +41,7 @@ describeOnBoth("what other tools repair, through plan, apply and the service, on
 
   test.each(vectors.left_to_a_person)("$name: nothing is written, because $why", async ({ rules, tags_before }) => {
     await world.reset(setOf(rules));
-    const arn = world.create(tags_before as Record<string, string>);
+    const arn = world.create(tags_before);
     await world.scan();
     const draft = await world.draft();
     expect(draft.actions).toEqual([]);
