@@ -5,7 +5,7 @@ import { EXIT, exitCodeOf, messageOf } from "./exit.ts";
 type Row = { readonly summary: string; readonly load: () => Promise<Command> };
 
 /** The commands. A command's file is loaded only when it is the one asked for, so that the start is quick. */
-const COMMANDS: Record<string, Row> = {
+export const COMMANDS: Record<string, Row> = {
   scan: {
     summary: "list every resource, read its tags, judge them, record and report",
     load: async () => (await import("./scan.ts")).scanCommand(),

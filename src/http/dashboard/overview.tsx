@@ -1,7 +1,7 @@
-import type { Child } from "hono/jsx";
 import type { Basis, BreakdownRow, Compliance, RuleRow, ScanRow, UnitRow } from "../../reports/store.ts";
 import type { TrendRow } from "../../reports/trend.ts";
 import type { Severity } from "../../policy/verdict.ts";
+import { Groups, Keys } from "./breakdowns.tsx";
 import { Head } from "./layout.tsx";
 import { link } from "./links.ts";
 import { AccountName, Chip, CountLink, FourBar, Percent, Place, SizeBar, Swatch, Time } from "./parts.tsx";
@@ -47,7 +47,7 @@ export function Overview(props: { data: OverviewData }) {
       <Trend rows={data.trend} />
       <div class="grid grid-2">
         <Rules data={data} />
-        <Keys data={data} />
+        <Keys by_key={data.by_key} now={data.now} />
       </div>
       <div class="grid grid-2">
         <Groups title="By type" first="Type" rows={data.by_type} name={(row) => title(row.group ?? "")} filter="type" />
@@ -283,139 +283,6 @@ function Rules({ data }: { data: OverviewData }) {
           </table>
         </div>
       )}
-    </section>
-  );
-}
-
-function Keys({ data }: { data: OverviewData }) {
-  const rows = data.by_key.filter((row) => row.group !== null && row.group !== "" && row.open_findings > 0);
-  const max = Math.max(0, ...rows.map((row) => row.open_findings));
-  return (
-    <section class="card flush" aria-labelledby="by-key">
-      <h2 id="by-key">By tag key</h2>
-      {rows.length === 0 ? (
-        <p class="pad muted">No open finding is about a tag key.</p>
-      ) : (
-        <div class="scroll" role="group" aria-labelledby="by-key" tabindex={0}>
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Key</th>
-                <th scope="col" class="hide-small">
-                  Share of the largest
-                </th>
-                <th scope="col" class="num">
-                  Open
-                </th>
-                <th scope="col" class="num">
-                  Oldest
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {rows.slice(0, 30).map((row) => (
-                <tr>
-                  <th scope="row">
-                    <code>{row.group}</code>
-                  </th>
-                  <td class="bar-cell hide-small">
-                    <SizeBar value={row.open_findings} max={max} label={`${count(row.open_findings)} open findings`} />
-                  </td>
-                  <td class="num">
-                    <CountLink
-                      value={row.open_findings}
-                      href={link.findings({ key: row.group })}
-                      label={`open findings about ${row.group ?? ""}`}
-                    />
-                  </td>
-                  <td class="num">
-                    <Time at={row.oldest_opened_at} now={data.now} />
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
-    </section>
-  );
-}
-
-function Groups(props: {
-  title: string;
-  first: string;
-  rows: readonly BreakdownRow[];
-  name: (row: BreakdownRow) => Child;
-  filter: "type" | "account_id";
-}) {
-  const id = `by-${props.filter.replace("_", "-")}`;
-  const shown = props.rows.slice(0, 40);
-  return (
-    <section class="card flush" aria-labelledby={id}>
-      <h2 id={id}>{props.title}</h2>
-      <div class="scroll" role="group" aria-labelledby={id} tabindex={0}>
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">{props.first}</th>
-              <th scope="col" class="hide-small">
-                Parts
-              </th>
-              <th scope="col" class="num">
-                Noncompliant
-              </th>
-              <th scope="col" class="num hide-small">
-                Unknown
-              </th>
-              <th scope="col" class="num">
-                Compliance
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {shown.map((row) => {
-              const scope = { [props.filter]: row.group };
-              const counts = {
-                compliant: row.compliant ?? 0,
-                noncompliant: row.noncompliant,
-                exempt: row.exempt,
-                unknown: row.unknown ?? 0,
-              };
-              const of = `${props.first.toLowerCase()} ${row.group ?? ""}`;
-              return (
-                <tr>
-                  <th scope="row">{props.name(row)}</th>
-                  <td class="bar-cell hide-small">
-                    <FourBar counts={counts} thin />
-                  </td>
-                  <td class="num">
-                    <CountLink
-                      value={row.noncompliant}
-                      href={link.resources({ ...scope, status: "noncompliant" })}
-                      label={`noncompliant, ${of}`}
-                    />
-                  </td>
-                  <td class="num hide-small">
-                    <CountLink
-                      value={counts.unknown}
-                      href={link.resources({ ...scope, status: "unknown" })}
-                      label={`unknown, ${of}`}
-                    />
-                  </td>
-                  <td class="num">
-                    <Percent ratio={row.ratio} />
-                  </td>
-                </tr>
-              );
-            })}
-          </tbody>
-        </table>
-      </div>
-      {props.rows.length > shown.length ? (
-        <p class="pad muted small">
-          The {shown.length} with the most noncompliant resources, of {count(props.rows.length)}.
-        </p>
-      ) : null}
     </section>
   );
 }
