@@ -7,6 +7,7 @@ export const AUDIT_ACTIONS = [
   "plan.run_ended",
   "write.began",
   "write.ended",
+  "fight.ended",
   "remediation.paused",
   "remediation.resumed",
   "exemption.added",

@@ -1,4 +1,5 @@
 import { and, asc, eq, inArray } from "drizzle-orm";
+import { appendAudit } from "../../audit-log/store.ts";
 import type { Database } from "../../db/client.ts";
 import { OWN_POLICY_ID } from "../../policy/own-policy.ts";
 import type { FightDetail } from "../../policy/verdict.ts";
@@ -52,7 +53,7 @@ export type FightEnd = { readonly actor: string; readonly reason: string; readon
  */
 export async function endFight(database: Database, arn: string, key: string, end: FightEnd): Promise<boolean> {
   const { actor, reason, now } = end;
-  return changeFight(database, arn, key, { actor, now }, (finding, fight, occasion) =>
+  return changeFight(database, arn, key, { actor, now, reason }, (finding, fight, occasion) =>
     resolved({ ...finding, detail: fightDetail(key, { ...fight, end_reason: reason }) }, "ended", occasion, {
       source: null,
       proven: true,
@@ -79,7 +80,7 @@ async function changeFight(
   database: Database,
   arn: string,
   key: string,
-  { actor, now }: { readonly actor: string | null; readonly now: Date },
+  { actor, now, reason = null }: { readonly actor: string | null; readonly now: Date; readonly reason?: string | null },
   change: (finding: FindingRow, fight: FightDetail, occasion: Occasion) => FindingChange | null,
 ): Promise<boolean> {
   return database.transaction(async (transaction) => {
@@ -102,6 +103,8 @@ async function changeFight(
     await writeChanges(transaction, known, [{ resource: null, findings: [one], unchanged: 0 }], occasion, tally);
     if (one.event === "resolved") await releaseHeld(transaction, [row.id]);
     await writeTally(transaction, tally, now);
+    if (actor !== null && one.event === "resolved")
+      await appendAudit(transaction, { at: now, actor, action: "fight.ended", subject: arn, detail: { key, reason } });
     return true;
   });
 }
