@@ -66,11 +66,11 @@ export const COMMANDS: Record<string, Row> = {
   },
   resume: {
     summary: "let repairs go on",
-    load: async () => (await import("./pause.ts")).resumeCommand(),
+    load: async () => (await import("./resume.ts")).resumeCommand(),
   },
   audit: {
     summary: "who did what; check that the log of it is whole",
-    load: async () => (await import("./audit-log.ts")).auditCommand(),
+    load: async () => (await import("./audit.ts")).auditCommand(),
   },
   sandbox: {
     summary: "an emulated AWS to try things on",
