@@ -39,7 +39,8 @@ test("with the rights of the documentation Tagwarden's role appends and verifies
     expect(await verifyAudit(app.database)).toMatchObject({ rows: 2, fault: null });
   } finally {
     await app.close();
-    await run(`drop owned by ${role}; drop role ${role}; drop owned by ${role}_audit; drop role ${role}_audit`);
+    for (const one of [role, `${role}_audit`])
+      await run(`reassign owned by ${one} to current_user; drop owned by ${one}; drop role ${one}`);
     await opened.close();
   }
 });
