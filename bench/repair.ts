@@ -91,7 +91,7 @@ try {
   const right =
     after <= MOST_SECONDS &&
     stopped.stopped !== null &&
-    idle < Number(ended["verified"]) &&
+    idle < ended.verified &&
     ended["failed"] === 0 &&
     ended["conflict"] === 0 &&
     sum === ended.planned &&
