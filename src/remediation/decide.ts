@@ -8,7 +8,7 @@ import { tagValue, type Tags } from "../tags/tags.ts";
 import { fits, remainingChanges, sameChanges, valueOrNull, withChanges, withoutChanges } from "./change-tags.ts";
 import { isSame } from "./merge-fixes.ts";
 import { foughtKey, whyFought } from "./fought.ts";
-import { type Action, type PlanMode, planResource } from "./plan.ts";
+import { type Action, type PlanMode, planResource, valueAfter } from "./plan.ts";
 import type { ActionState, TagChange } from "./schema.ts";
 
 /** What the database says, right before an action, about its resource and the findings behind it. */
@@ -174,11 +174,12 @@ function askedFor(
  * The values that a person gave for an action, to be judged anew. That one of them replaces a value was decided when the plan
  * was made and approved: the action names that value, and another one is a conflict.
  */
-function givenBy({ changes, given }: Action): Given | null {
+function givenBy({ changes, given, decided_on }: Action): Given | null {
   if (given.length === 0) return null;
-  const values = changes.flatMap(({ key, after }) =>
-    after !== null && given.includes(key) ? [[key, after] as const] : [],
-  );
+  const values = given.flatMap((key) => {
+    const value = valueAfter({ changes, decided_on }, key);
+    return value === null ? [] : [[key, value] as const];
+  });
   return { values: new Map(values), overwrite: true, from: "" };
 }
 

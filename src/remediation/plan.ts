@@ -195,11 +195,27 @@ function toAction(resource: Resource, tags: Tags, candidates: readonly Candidate
     decided_on,
     reads_from: candidates.flatMap(({ fix }) => fix.reads_from),
     origins: originsOf(candidates),
-    given: changes.flatMap(({ key, after }) => (after !== null && given?.values.get(key) === after ? [key] : [])),
+    given: [...(given?.values ?? [])]
+      .filter(([key, value]) => valueAfter({ changes, decided_on }, key) === value)
+      .map(([key]) => key)
+      .sort(),
     tags_hash: hashTags(tags),
     reasons: candidates.map(({ finding }) => finding).sort((a, b) => (a.finding_id < b.finding_id ? -1 : 1)),
     protected: candidates.some(({ fix }) => fix.protected),
   };
+}
+
+/**
+ * The value that a key has once an action is made, as far as the action knows: one that is there already is not changed, though it
+ * may have been given, as where another spelling of its key gives way. Null: it has none, or the action is not about it.
+ */
+export function valueAfter(
+  { changes, decided_on }: Pick<Action, "changes" | "decided_on">,
+  key: string,
+): string | null {
+  const change = changes.find((one) => one.key === key);
+  if (change) return change.after;
+  return Object.hasOwn(decided_on, key) ? (decided_on[key] ?? null) : null;
 }
 
 /** Where the value of a key comes from, for those that no policy names outright. */
