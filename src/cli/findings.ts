@@ -5,14 +5,8 @@ import { RESOURCE_TYPE_NAMES, type ResourceType } from "../inventory/resource-ty
 import { FINDING_KINDS, type FindingKind, SEVERITIES, type Severity } from "../policy/verdict.ts";
 import { csvLines, type CsvValue } from "../reports/csv.ts";
 import type { FindingFilters } from "../reports/db/conditions.ts";
-import {
-  eachFindingsPage,
-  FINDING_SORTS,
-  type FindingRow,
-  type FindingSort,
-  findingsPage,
-  scan,
-} from "../reports/store.ts";
+import { scan } from "../reports/db/scans.ts";
+import { eachFindingsPage, FINDING_SORTS, type FindingRow, type FindingSort, findingsPage } from "../reports/store.ts";
 import type { PolicySet } from "../policy/load.ts";
 import type { PlanFilters } from "../remediation/filters.ts";
 import { formatFindings } from "../reports/terminal.ts";

@@ -1,6 +1,6 @@
 import { UsageError } from "../config.ts";
 import type { Database } from "../db/client.ts";
-import { scan, type ScanRow } from "../reports/store.ts";
+import { scan, type ScanRow } from "../reports/db/scans.ts";
 
 /** The scan that an argument names. Throws UsageError when there is none. */
 export async function knownScan(database: Database, id: string): Promise<ScanRow> {

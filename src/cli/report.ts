@@ -3,7 +3,7 @@ import { UsageError } from "../config.ts";
 import type { Database } from "../db/client.ts";
 import type { RemediationCounts } from "../remediation/counts.ts";
 import { scanDetails, scanReport } from "../reports/scan-report.ts";
-import { latestScan, scan } from "../reports/store.ts";
+import { latestScan, scan } from "../reports/db/scans.ts";
 import { formatScanReport } from "../reports/terminal.ts";
 import { withContext } from "./context.ts";
 import { colorFor, type Output } from "./findings.ts";

@@ -1,5 +1,5 @@
 import type { ScanWorker } from "../reports/db/scan-lists.ts";
-import type { ScanRow, ScanUnitRow } from "../reports/store.ts";
+import type { ScanRow, ScanUnitRow } from "../reports/db/scans.ts";
 import { printable } from "../terminal/text.ts";
 import { table } from "./table.ts";
 

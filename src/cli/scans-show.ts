@@ -8,7 +8,7 @@ import {
   unitsByState,
   workersOf,
 } from "../reports/db/scan-lists.ts";
-import type { ScanRow } from "../reports/store.ts";
+import type { ScanRow } from "../reports/db/scans.ts";
 import { printable } from "../terminal/text.ts";
 import { withContext } from "./context.ts";
 import { EXIT } from "./exit.ts";

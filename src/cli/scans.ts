@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { scansPage } from "../reports/store.ts";
+import { scansPage } from "../reports/db/scans.ts";
 import { cancelScan } from "../scan/stop.ts";
 import { withContext } from "./context.ts";
 import { EXIT } from "./exit.ts";

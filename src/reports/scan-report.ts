@@ -5,7 +5,8 @@ import type { ScanState, ScanUnitState } from "../inventory/schema.ts";
 import type { FindingKind, Severity } from "../policy/verdict.ts";
 import type { RemediationCounts } from "../remediation/counts.ts";
 import { policiesOf, remediationOf, rulesOf, placesOf, unknownsOf, worstOf } from "./db/scan-parts.ts";
-import { changesSince, type Changes, type Compliance, compliance, scan, unitsOf } from "./store.ts";
+import { changesSince, type Changes, scan, unitsOf } from "./db/scans.ts";
+import { type Compliance, compliance } from "./store.ts";
 
 /** What `scan --json` prints: about the units of one scan, after any repair that it made. Counts of open findings and compliance are as of now. */
 export type ScanReport = {

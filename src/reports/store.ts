@@ -1,9 +1,6 @@
-import { and, asc, desc, eq, getTableColumns, getViewSelectedFields, gte, type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, eq, getViewSelectedFields, sql } from "drizzle-orm";
 import type { Database } from "../db/client.ts";
-import type { FindingEventName } from "../findings/finding.ts";
-import { type ScanUnitState, scan_units, scans } from "../inventory/schema.ts";
-import type { ReadError } from "../inventory/resource.ts";
-import type { ResourceType } from "../inventory/resource-types.ts";
+import { scan_units } from "../inventory/schema.ts";
 import type { Severity } from "../policy/verdict.ts";
 import { policy_sets } from "../policy/schema.ts";
 import {
@@ -16,15 +13,7 @@ import {
 } from "./db/conditions.ts";
 import { findingBreakdown, findingCounts, resourceCounts } from "./db/counts.ts";
 import { keysetPage, keysetRows, type Question, type ReadRows, type SortColumn } from "./db/keyset.ts";
-import {
-  counted,
-  v1_compliance_by_rule,
-  v1_finding_events,
-  v1_findings,
-  v1_resources,
-  v1_scans,
-  v1_units,
-} from "./db/views.ts";
+import { counted, v1_compliance_by_rule, v1_finding_events, v1_findings, v1_resources, v1_units } from "./db/views.ts";
 import type { Page, PageRequest } from "./page.ts";
 
 /** Counts of resources, and what follows from them. Ratios are 0 to 1, rounded down to three decimals; null: nothing was evaluated. */
@@ -145,8 +134,6 @@ async function withUnstartedUnits(database: Database, scope: Scope, found: Compl
 export type FindingRow = typeof v1_findings.$inferSelect;
 /** A live resource with its compliance: values of sensitive keys are masked. */
 export type ResourceRow = typeof v1_resources.$inferSelect;
-/** A scan with the sums over its units. */
-export type ScanRow = typeof v1_scans.$inferSelect;
 /** Something that happened to a finding. */
 export type FindingEventRow = typeof v1_finding_events.$inferSelect;
 /** A rule with its open findings; those of the active set without any included. */
@@ -317,93 +304,6 @@ export async function resource(database: Database, arn: string): Promise<Resourc
   return row ? { ...row, findings, history } : null;
 }
 
-/** Scans, newest first. Throws PageTokenError, RangeError. */
-export function scansPage(
-  database: Database,
-  filters: { state?: readonly ScanRow["state"][] | undefined } = {},
-  request: PageRequest = {},
-): Promise<Page<ScanRow>> {
-  const { state } = filters;
-  return keysetPage<ScanRow>(
-    {
-      database,
-      asked: { list: "scans", filters },
-      request,
-      columns: [
-        { column: v1_scans.created_at, type: "timestamptz" },
-        { column: v1_scans.id, type: "uuid" },
-      ],
-      descending: true,
-      where:
-        state === undefined
-          ? undefined
-          : sql`${v1_scans.state} in (select jsonb_array_elements_text(${JSON.stringify(state)}::text::jsonb))`,
-      from: sql`${v1_scans}`,
-    },
-    async ({ where, order, limit, sort_values }) =>
-      await database
-        .select({ item: getViewSelectedFields(v1_scans), sort_values })
-        .from(v1_scans)
-        .where(where)
-        .orderBy(...order)
-        .limit(limit),
-  );
-}
-
-/** One scan, or null; also for what cannot be the id of a scan. */
-export async function scan(database: Database, id: string): Promise<ScanRow | null> {
-  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)) return null;
-  const [row] = await database.select().from(v1_scans).where(eq(v1_scans.id, id));
-  return row ?? null;
-}
-
-/** The newest scan that ended; null when none has. */
-export async function latestScan(database: Database): Promise<ScanRow | null> {
-  const [row] = await database
-    .select()
-    .from(v1_scans)
-    .where(sql`${v1_scans.state} in ('succeeded', 'partial', 'failed')`)
-    .orderBy(desc(v1_scans.created_at), desc(v1_scans.id))
-    .limit(1);
-  return row ?? null;
-}
-
-/** A unit as one scan left it. */
-export type ScanUnitRow = {
-  account_id: string;
-  region: string;
-  type: ResourceType;
-  state: ScanUnitState;
-  listed: boolean;
-  resources: number;
-  pages: number;
-  unread: number;
-  error: ReadError | null;
-  opened: number;
-  reopened: number;
-  changed: number;
-  resolved: number;
-  unchanged: number;
-  held: number;
-  readings_index: number;
-  readings_service: number;
-  readings_stored: number;
-  readings_sampled: number;
-  readings_mismatched: number;
-  started_at: Date | null;
-  finished_at: Date | null;
-};
-
-/** The units of a scan, by account, region and type. */
-export async function unitsOf(database: Database, scan_id: string): Promise<ScanUnitRow[]> {
-  const { scan_id: _, ...columns } = getTableColumns(scan_units);
-  return await database
-    .select(columns)
-    .from(scan_units)
-    .where(eq(scan_units.scan_id, scan_id))
-    .orderBy(asc(scan_units.account_id), asc(scan_units.region), asc(scan_units.type));
-}
-
 /** Every unit that was ever in scope, by account, region and type. */
 export async function units(database: Database, scope: Scope = {}): Promise<UnitRow[]> {
   return await database
@@ -411,32 +311,6 @@ export async function units(database: Database, scope: Scope = {}): Promise<Unit
     .from(v1_units)
     .where(inScope(v1_units, scope))
     .orderBy(asc(v1_units.account_id), asc(v1_units.region), asc(v1_units.type));
-}
-
-/** How often each cause had each effect: `{opened: {observed: 3}, resolved: {fixed_observed: 2, rule_removed: 9}}`. */
-export type Changes = Record<FindingEventName, Record<string, number>>;
-
-/** What happened to findings since an instant, or in one scan, by effect and cause. */
-export async function changesSince(database: Database, since: { at: Date } | { scan_id: string }): Promise<Changes> {
-  const view = v1_finding_events;
-  const rows = await database
-    .select({ event: view.event, cause: view.cause, count: sql<number>`count(*)::integer` })
-    .from(view)
-    .where(
-      "at" in since
-        ? gte(view.at, since.at)
-        : and(eq(view.scan_id, since.scan_id), gte(view.at, notBefore(since.scan_id))),
-    )
-    .groupBy(view.event, view.cause)
-    .orderBy(view.event, view.cause);
-  const changes: Changes = { opened: {}, changed: {}, reopened: {}, resolved: {} };
-  for (const { event, cause, count } of rows) changes[event][cause] = count;
-  return changes;
-}
-
-/** Nothing of a scan is older than this, whatever the clocks of its workers: the events of all other scans need not be looked at. */
-function notBefore(scan_id: string): SQL {
-  return sql`(select ${scans.created_at} - interval '1 day' from ${scans} where ${scans.id} = ${scan_id})`;
 }
 
 /** What the numbers rest on: the active set of policies and how fresh the units are. */

@@ -5,14 +5,8 @@ import type { Database, OpenDatabase } from "../../src/db/client.ts";
 import { findings } from "../../src/findings/schema.ts";
 import type { FindingFilters } from "../../src/reports/db/conditions.ts";
 import { decodePageToken, encodePageToken, type Page, PageTokenError, pageSize } from "../../src/reports/page.ts";
-import {
-  eachFindingsPage,
-  FINDING_SORTS,
-  finding,
-  findingsPage,
-  resourcesPage,
-  scansPage,
-} from "../../src/reports/store.ts";
+import { scansPage } from "../../src/reports/db/scans.ts";
+import { eachFindingsPage, FINDING_SORTS, finding, findingsPage, resourcesPage } from "../../src/reports/store.ts";
 import { SEVERITIES } from "../../src/policy/verdict.ts";
 import { describeOnBoth, emptyTables, openTestDatabase } from "../support/database.ts";
 import { NOON, seeder } from "./seed.ts";

@@ -11,7 +11,7 @@ import {
   unitsByState,
   workersOf,
 } from "../../src/reports/db/scan-lists.ts";
-import type { ScanUnitRow } from "../../src/reports/store.ts";
+import type { ScanUnitRow } from "../../src/reports/db/scans.ts";
 import { scan_targets } from "../../src/scan/schema.ts";
 import { createScan } from "../../src/scan/store.ts";
 import { describeOnBoth, emptyTables, openTestDatabase } from "../support/database.ts";

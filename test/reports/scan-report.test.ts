@@ -5,7 +5,8 @@ import { printReport } from "../../src/cli/report.ts";
 import type { Database, OpenDatabase } from "../../src/db/client.ts";
 import { plan_actions, plans } from "../../src/remediation/schema.ts";
 import { scanDetails, scanReport } from "../../src/reports/scan-report.ts";
-import { changesSince, finding, findingHistory, resource, unitsOf, units } from "../../src/reports/store.ts";
+import { changesSince, unitsOf } from "../../src/reports/db/scans.ts";
+import { finding, findingHistory, resource, units } from "../../src/reports/store.ts";
 import { describeOnBoth, emptyTables, openTestDatabase } from "../support/database.ts";
 import { NOON, seeder } from "./seed.ts";
 

@@ -1,4 +1,5 @@
-import type { Basis, BreakdownRow, Compliance, RuleRow, ScanRow, UnitRow } from "../../reports/store.ts";
+import type { ScanRow } from "../../reports/db/scans.ts";
+import type { Basis, BreakdownRow, Compliance, RuleRow, UnitRow } from "../../reports/store.ts";
 import type { TrendRow } from "../../reports/trend.ts";
 import type { Severity } from "../../policy/verdict.ts";
 import { Groups, Keys } from "./breakdowns.tsx";

@@ -19,6 +19,7 @@ import {
 } from "../../reports/db/scan-lists.ts";
 import { trend } from "../../reports/db/trend.ts";
 import { addDays } from "../../reports/trend.ts";
+import { latestScan, scan, scansPage } from "../../reports/db/scans.ts";
 import {
   basis,
   breakdown,
@@ -26,13 +27,10 @@ import {
   finding,
   findingHistory,
   findingsPage,
-  latestScan,
   openBySeverity,
   resource,
   resourcesPage,
   rules,
-  scan,
-  scansPage,
   units,
 } from "../../reports/store.ts";
 import { nothingHeld } from "../routes/held.ts";

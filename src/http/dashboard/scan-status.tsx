@@ -1,5 +1,5 @@
 import type { ScanWorker } from "../../reports/db/scan-lists.ts";
-import type { ScanRow } from "../../reports/store.ts";
+import type { ScanRow } from "../../reports/db/scans.ts";
 import { link } from "./links.ts";
 import { Chip, FullTime, Time } from "./parts.tsx";
 import { count, duration, plural } from "./words.ts";

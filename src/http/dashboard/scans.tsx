@@ -1,5 +1,5 @@
 import type { Page } from "../../reports/page.ts";
-import type { ScanRow, ScanUnitRow } from "../../reports/store.ts";
+import type { ScanRow, ScanUnitRow } from "../../reports/db/scans.ts";
 import { RESOURCE_TYPE_NAMES } from "../../inventory/resource-types.ts";
 import type { HeldDecisionRow, Waiting } from "../../reports/db/held.ts";
 import type { ScanWorker } from "../../reports/db/scan-lists.ts";

@@ -2,7 +2,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { personText, reasonText } from "../../exemptions/form.ts";
 import { confirmHeld, rejectHeld } from "../../findings/db/decide-held.ts";
 import { heldDecisions, waitingOf } from "../../reports/db/held.ts";
-import { scan } from "../../reports/store.ts";
+import { scan } from "../../reports/db/scans.ts";
 import type { HttpDeps } from "../deps.ts";
 import { IdempotentAnswers } from "../idempotency.ts";
 import { exactly, publish } from "../params.ts";

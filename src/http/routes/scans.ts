@@ -1,7 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { RESOURCE_TYPE_NAMES } from "../../inventory/resource-types.ts";
 import { scanExists, scanTargetsPage, scanUnitsPage, TARGET_STATES, UNIT_STATES } from "../../reports/db/scan-lists.ts";
-import { scan, scansPage } from "../../reports/store.ts";
+import { scan, scansPage } from "../../reports/db/scans.ts";
 import type { HttpDeps } from "../deps.ts";
 import { IdempotentAnswers } from "../idempotency.ts";
 import { appliedFilters, exactly, listOf, pageParameters, publish } from "../params.ts";

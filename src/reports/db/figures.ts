@@ -5,7 +5,8 @@ import { held_closures } from "../../findings/schema.ts";
 import { type ScanState, type ScanUnitState, scan_units, scans } from "../../inventory/schema.ts";
 import type { Severity } from "../../policy/verdict.ts";
 import { type ActionState, plan_actions } from "../../remediation/schema.ts";
-import { type Compliance, compliance, openBySeverity, type ScanRow } from "../store.ts";
+import type { ScanRow } from "../db/scans.ts";
+import { type Compliance, compliance, openBySeverity } from "../store.ts";
 import { type TargetState, v1_scan_targets } from "./views.ts";
 
 /** How many days before its end an exemption counts as expiring. */

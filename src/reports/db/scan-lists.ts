@@ -2,7 +2,7 @@ import { and, asc, eq, getTableColumns, getViewSelectedFields, inArray, sql } fr
 import type { Database } from "../../db/client.ts";
 import { type ScanUnitState, scan_units, scans } from "../../inventory/schema.ts";
 import type { Page, PageRequest } from "../page.ts";
-import type { ScanUnitRow } from "../store.ts";
+import type { ScanUnitRow } from "../db/scans.ts";
 import { keysetPage, keysetRows, type Question, type ReadRows } from "./keyset.ts";
 import { type TargetState, v1_scan_targets } from "./views.ts";
 
