@@ -9,6 +9,7 @@ import { judge } from "./policy/judge.ts";
 import type { PolicySet } from "./policy/load.ts";
 import { wantedForJudging } from "./policy/needs.ts";
 import type { Judgement } from "./policy/verdict.ts";
+import { writesUnderWay } from "./remediation/db/under-way.ts";
 
 /** What an audit of one unit works with. */
 export type UnitAudit = {
@@ -30,7 +31,8 @@ export type UnitAudit = {
  */
 export async function auditUnit(audit: UnitAudit): Promise<UnitSummary> {
   const { database, scan, unit, reading, set, settings, now, signal } = audit;
-  const recorder = new UnitRecorder(database, { ...scan, policy_set_id: set.id }, unit, settings, now);
+  const recorded = { ...scan, policy_set_id: set.id, under_repair: writesUnderWay };
+  const recorder = new UnitRecorder(database, recorded, unit, settings, now);
   const wanted = wantedForJudging(set.needs, unit.type);
   for await (const page of reading.observations) {
     const resources = page.map(({ resource }) => resource);

@@ -51,6 +51,8 @@ export type RecordedScan = {
   readonly epoch_before?: number;
   /** Makes sure, until the transaction ends, that the unit is still this process's to record, or throws. Absent: nobody else has it. */
   readonly hold?: (transaction: Database) => Promise<void>;
+  /** Of these resources those to which a write of ours is under way: what was seen of them is left to it. Absent: nothing is repaired. */
+  readonly under_repair?: (transaction: Database, arns: readonly string[]) => Promise<ReadonlySet<string>>;
 };
 
 /** What came of a unit in one scan: the counts of `scan_units`. `unchanged`: open before and after; `held`: open, and waiting to be closed. */
@@ -191,10 +193,12 @@ export class UnitRecorder {
     // What was compared may have changed since, by an older scan or a repair. Under the lock it no longer can.
     const known = await loadKnown(transaction, this.#kept.map(arnOf));
     const read = await serviceReadTimes(transaction, this.#kept.map(arnOf));
+    const repairing = await this.#scan.under_repair?.(transaction, this.#kept.map(arnOf));
     const seen = this.#kept.map((item) => {
       const one = known.get(arnOf(item)) ?? NEVER_SEEN;
       const recorded = { resource: one.resource, service_read_at: read.get(arnOf(item)) ?? null };
-      const overtaken = isOvertaken(item.observation, recorded, this.#began_at, occasion.at);
+      const overtaken =
+        repairing?.has(arnOf(item)) || isOvertaken(item.observation, recorded, this.#began_at, occasion.at);
       return overtaken ? asKnown(one) : changesOf(one, item, occasion);
     });
     const absent = complete ? await this.#absences(transaction, outcome, occasion) : NO_ABSENCES;

@@ -8,6 +8,7 @@ import { errorKind, toReadError } from "../inventory/call-error.ts";
 import type { ReadError, Resource, Unit } from "../inventory/resource.ts";
 import type { PolicySet } from "../policy/load.ts";
 import { activeSet } from "../policy/store.ts";
+import { writesUnderWay } from "../remediation/db/under-way.ts";
 import { ensureParents } from "./lineage.ts";
 
 /** What a look at one resource works with. */
@@ -73,7 +74,7 @@ async function record({ database, sets, now }: LookDeps, sight: Sight, actor: st
     const active = await activeSet(database);
     if (active === null) return null;
     const set = await sets(active.id);
-    if ((await recordSight(database, set, sight, { actor, now: now() })) !== "retired") return set;
+    if ((await recordSight(database, set, sight, { actor, now: now(), under_repair: writesUnderWay })) !== "retired") return set;
   }
   return null;
 }

@@ -12,6 +12,7 @@ import { wantedForRepair } from "../../src/policy/needs.ts";
 import { judge } from "../../src/policy/judge.ts";
 import { compilePolicies, type PolicySet } from "../../src/policy/load.ts";
 import { applyPlan, type ApplyDeps, type ApplyResult } from "../../src/remediation/aws/apply.ts";
+import { writesUnderWay } from "../../src/remediation/db/under-way.ts";
 import { loadPlannable, type PlanScope } from "../../src/remediation/load.ts";
 import { type Draft, planChanges } from "../../src/remediation/plan.ts";
 import { type ActionRow, approvePlan, createPlan, loadPlan } from "../../src/remediation/store.ts";
@@ -157,7 +158,7 @@ export class World {
       const unit: Unit = { partition: "aws", account_id, region, type };
       const recorder = new UnitRecorder(
         this.database,
-        { id, epoch: scan!.epoch, policy_set_id: this.set.id },
+        { id, epoch: scan!.epoch, policy_set_id: this.set.id, under_repair: writesUnderWay },
         unit,
         { mass_close: { share: 1, count: 1000 } },
         this.now,

@@ -11,6 +11,7 @@ import { isOvertaken, type Recorded } from "../overtaken.ts";
 import type { Changes, Known, Occasion } from "../changes.ts";
 import { reconcile } from "../reconcile.ts";
 import { reconcileGone } from "../reconcile-absence.ts";
+import type { RecordedScan } from "../store.ts";
 import { newTally } from "../tally.ts";
 import { loadHeld, releaseHeld } from "./held.ts";
 import { loadKnown } from "./known.ts";
@@ -34,7 +35,7 @@ export type Sight = {
   | { readonly outcome: "gone" }
 );
 
-/** `older`: the service was asked later by someone else, whose answer stands. `retired`: other policies are active now, and nothing was recorded. */
+/** `older`: the service was asked later by someone else, or will be by a write of ours, whose answer stands. `retired`: other policies are active now, and nothing was recorded. */
 export type SightRecorded = "recorded" | "older" | "retired";
 
 /**
@@ -45,12 +46,13 @@ export async function recordSight(
   database: Database,
   set: PolicySet,
   sight: Sight,
-  { actor, now }: { readonly actor: string; readonly now: Date },
+  { actor, now, under_repair }: { readonly actor: string; readonly now: Date } & Pick<RecordedScan, "under_repair">,
 ): Promise<SightRecorded> {
   const { unit, arn, read_at } = sight;
   return database.transaction(async (transaction) => {
     if ((await lockPolicySet(transaction, set.id)) === "retired") return "retired";
     await lockUnit(transaction, unit);
+    if ((await under_repair?.(transaction, [arn]))?.has(arn)) return "older";
     const stored = await loadKnown(transaction, [arn]);
     const known = stored.get(arn) ?? { resource: null, findings: [] };
     const service_read_at = (await serviceReadTimes(transaction, [arn])).get(arn) ?? null;
