@@ -74,7 +74,8 @@ async function record({ database, sets, now }: LookDeps, sight: Sight, actor: st
     const active = await activeSet(database);
     if (active === null) return null;
     const set = await sets(active.id);
-    if ((await recordSight(database, set, sight, { actor, now: now(), under_repair: writesUnderWay })) !== "retired") return set;
+    if ((await recordSight(database, set, sight, { actor, now: now(), under_repair: writesUnderWay })) !== "retired")
+      return set;
   }
   return null;
 }

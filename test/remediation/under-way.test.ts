@@ -35,7 +35,12 @@ describeOnBoth("a resource that is read while a write of ours is under way, on %
 
   /** What an event of somebody's call to the service leads to. */
   async function look(arn: string): Promise<string> {
-    const unit = { partition: "aws", account_id: world.account_id, region: "us-east-1", type: "dataset-group" } as const;
+    const unit = {
+      partition: "aws",
+      account_id: world.account_id,
+      region: "us-east-1",
+      type: "dataset-group",
+    } as const;
     const tags = tagsFrom(Object.entries(world.tags(arn)));
     const sight = { unit, arn, read_at: world.time, outcome: "read", tags, resource: null } as const;
     return recordSight(world.database, world.set, sight, {
@@ -48,7 +53,10 @@ describeOnBoth("a resource that is read while a write of ours is under way, on %
   test.each(["written", "checked"] as const)("by a scan at %s: the repair is ours, not observed", async (step) => {
     const arn = world.create(TAGS);
     await world.scan();
-    await world.apply(await world.planned(), at(step, () => world.scan()));
+    await world.apply(
+      await world.planned(),
+      at(step, () => world.scan()),
+    );
     expect(await finding(arn)).toMatchObject({ state: "resolved", resolution: "fixed_by_remediation" });
   });
 
@@ -58,7 +66,10 @@ describeOnBoth("a resource that is read while a write of ours is under way, on %
     const plan_id = await world.planned();
     await world.apply(plan_id);
     world.later(1);
-    await world.apply(await plannedUndo(world, plan_id), at(step, () => world.scan()));
+    await world.apply(
+      await plannedUndo(world, plan_id),
+      at(step, () => world.scan()),
+    );
     expect(await finding(arn)).toMatchObject({ state: "open", opened_cause: "undone", reverts: 0 });
   });
 
@@ -66,7 +77,10 @@ describeOnBoth("a resource that is read while a write of ours is under way, on %
     const arn = world.create(TAGS);
     await world.scan();
     const looks: string[] = [];
-    await world.apply(await world.planned(), at("written", async () => looks.push(await look(arn))));
+    await world.apply(
+      await world.planned(),
+      at("written", async () => looks.push(await look(arn))),
+    );
     expect(looks).toEqual(["older"]);
     expect(await finding(arn)).toMatchObject({ resolution: "fixed_by_remediation" });
     world.later(1);
@@ -76,7 +90,10 @@ describeOnBoth("a resource that is read while a write of ours is under way, on %
   test("which a dead run left: it is not waited for longer than a write can take", async () => {
     const arn = world.create(TAGS);
     await world.scan();
-    const died = world.apply(await world.planned(), at("written", () => Promise.reject(new Error("died"))));
+    const died = world.apply(
+      await world.planned(),
+      at("written", () => Promise.reject(new Error("died"))),
+    );
     await expect(died).rejects.toThrow("died");
     await world.scan();
     expect(await finding(arn)).toMatchObject({ state: "open" });

@@ -1,18 +1,17 @@
 import { eq } from "drizzle-orm";
+import { auditUnit } from "../../src/audit.ts";
 import type { Database, OpenDatabase } from "../../src/db/client.ts";
 import { uuidv7 } from "../../src/db/uuid.ts";
 import { activateSet } from "../../src/findings/activate.ts";
 import { findings } from "../../src/findings/schema.ts";
-import { UnitRecorder } from "../../src/findings/store.ts";
 import type { Aws } from "../../src/inventory/aws/session.ts";
-import type { Resource, Unit } from "../../src/inventory/resource.ts";
+import type { UnitReading } from "../../src/inventory/aws/read-unit.ts";
+import type { Observation, Unit } from "../../src/inventory/resource.ts";
 import type { ResourceType } from "../../src/inventory/resource-types.ts";
 import { scans } from "../../src/inventory/schema.ts";
 import { wantedForRepair } from "../../src/policy/needs.ts";
-import { judge } from "../../src/policy/judge.ts";
 import { compilePolicies, type PolicySet } from "../../src/policy/load.ts";
 import { applyPlan, type ApplyDeps, type ApplyResult } from "../../src/remediation/aws/apply.ts";
-import { writesUnderWay } from "../../src/remediation/db/under-way.ts";
 import { loadPlannable, type PlanScope } from "../../src/remediation/load.ts";
 import { type Draft, planChanges } from "../../src/remediation/plan.ts";
 import { type ActionRow, approvePlan, createPlan, loadPlan } from "../../src/remediation/store.ts";
@@ -156,43 +155,20 @@ export class World {
     for (const members of units.values()) {
       const [{ account_id, region, type }] = members as [(typeof members)[number]];
       const unit: Unit = { partition: "aws", account_id, region, type };
-      const recorder = new UnitRecorder(
-        this.database,
-        { id, epoch: scan!.epoch, policy_set_id: this.set.id, under_repair: writesUnderWay },
+      const observations = members.map((member): Observation => {
+        const { arn, name, status, created_at } = member;
+        const about = { arn, account_id, region, type, name, status, created_at, updated_at: created_at, summary: {} };
+        const reading = { tags: Object.fromEntries(member.tags), source: "service", read_at: this.time } as const;
+        return { resource: about, in_index: true, outcome: "read", reading, confirmed: true };
+      });
+      await auditUnit({
+        database: this.database,
+        scan: { id, epoch: scan!.epoch },
         unit,
-        { mass_close: { share: 1, count: 1000 } },
-        this.now,
-      );
-      await recorder.add(
-        members.map((member) => {
-          const tags = Object.fromEntries(member.tags);
-          const { arn, name, status, created_at } = member;
-          const resource: Resource = {
-            arn,
-            account_id,
-            region,
-            type,
-            name,
-            status,
-            created_at,
-            updated_at: created_at,
-            summary: {},
-          };
-          const reading = { tags, source: "service", read_at: this.time } as const;
-          return {
-            observation: { resource, in_index: true, outcome: "read", reading, confirmed: true },
-            judgement: judge(this.set, { resource, tags, now: this.time }),
-          };
-        }),
-      );
-      await recorder.finish({
-        state: "complete",
-        listed: true,
-        resources: members.length,
-        pages: 1,
-        unread: 0,
-        error: null,
-        warnings: [],
+        reading: { observations: pageOf(observations), outcome: () => completeWith(observations.length) },
+        set: this.set,
+        settings: { mass_close: { share: 1, count: 1000 } },
+        now: this.now,
       });
     }
     return id;
@@ -239,6 +215,15 @@ export class World {
     const { TagResource = 0, UntagResource = 0 } = this.sandbox.calls.by_operation;
     return TagResource + UntagResource;
   }
+}
+
+async function* pageOf(observations: Observation[]): AsyncGenerator<Observation[]> {
+  yield observations;
+}
+
+function completeWith(resources: number): ReturnType<UnitReading["outcome"]> {
+  const nothing = { pages: 1, unread: 0, error: null, warnings: [] };
+  return { state: "complete", listed: true, resources, ...nothing };
 }
 
 /** Fifty tags at most: as many as are asked for, none of which any rule looks at. */
