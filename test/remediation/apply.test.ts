@@ -17,6 +17,12 @@ describeOnBoth("applying a plan on %s", (kind) => {
   afterAll(() => world.close());
   beforeEach(() => world.reset());
 
+  test("a plan asks for nothing where nothing is wrong", async () => {
+    world.create(GOOD);
+    await world.scan();
+    expect(await world.draft()).toEqual({ actions: [], blocked: [], review: [] });
+  });
+
   test("writes what was planned, verifies it, resolves the findings and leaves other tags alone", async () => {
     const missing = world.create({ CostCenter: "CC-0001", Keep: "me" });
     const variant = world.create({ Environment: "prod", "cost-center": "CC-1234", Keep: "me" });

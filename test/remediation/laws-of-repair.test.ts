@@ -7,7 +7,7 @@ import { isReserved } from "../../src/tags/limits.ts";
 import { type ActionRow, loadPlan } from "../../src/remediation/store.ts";
 import { describeOnBoth } from "../support/database.ts";
 import { plannedUndo, undoDraft } from "./undoing.ts";
-import { filler, setOf, World } from "./world.ts";
+import { BUDGETS, filler, setOf, World } from "./world.ts";
 
 type Tags = Record<string, string>;
 
@@ -50,7 +50,7 @@ const policy: fc.Arbitrary<PolicySet> = fc
   .tuple(environment, fc.option(costCenter), fc.option(leftovers), fc.option(team))
   .map((rules) => setOf(`version: 1\nid: p\ntitle: Tags\nrules:${rules.map((rule) => rule ?? "").join("")}\n`));
 
-const worlds = fc.record({ set: policy, all: fc.array(tags, { minLength: 1, maxLength: 5 }) });
+const worlds = fc.record({ set: policy, all: fc.array(tags, { minLength: 1, maxLength: 8 }) });
 /** What other people do to one resource. */
 const edits = fc.dictionary(
   fc.constantFrom(...KEYS.filter((key) => !isReserved(key))),
@@ -59,10 +59,14 @@ const edits = fc.dictionary(
     maxKeys: 3,
   },
 );
-/** Each is a world of its own, with half a dozen transactions. */
-const RUNS = { numRuns: 8 };
+
+/** On a busy machine a law over so many worlds takes its time. */
+const TIMEOUT = { timeout: 300_000 };
 
 describeOnBoth("the laws of repair on %s", (kind) => {
+  /** Each is a world of its own, with half a dozen transactions, for which the embedded database takes longer. */
+  const RUNS = { numRuns: kind === "postgres" ? 30 : 8 };
+  const budgets = { ...BUDGETS, actions_at_once: 8 };
   let world: World;
   beforeAll(async () => {
     world = await World.open(kind);
@@ -88,36 +92,36 @@ describeOnBoth("the laws of repair on %s", (kind) => {
     return Object.fromEntries(Object.entries(world.tags(arn)).filter(([key]) => isReserved(key) || !planned.has(key)));
   }
 
-  test("a repair and its undo leave every tag as it was, and undoing that undo repairs it again", async () => {
+  test("a repair and its undo leave every tag as it was, and undoing that undo repairs it again", TIMEOUT, async () => {
     await fc.assert(
       fc.asyncProperty(worlds, async ({ set, all }) => {
         const { arns, plan_id } = await begin(set, all);
-        await world.apply(plan_id);
+        await world.apply(plan_id, { budgets });
         const repaired = arns.map((arn) => world.tags(arn));
         world.later(1);
         const undo = await plannedUndo(world, plan_id);
-        await world.apply(undo);
+        await world.apply(undo, { budgets });
         expect(arns.map((arn) => world.tags(arn))).toEqual(all);
         world.later(1);
-        await world.apply(await plannedUndo(world, undo));
+        await world.apply(await plannedUndo(world, undo), { budgets });
         expect(arns.map((arn) => world.tags(arn))).toEqual(repaired);
       }),
       RUNS,
     );
   });
 
-  test("applied twice, a plan writes once; keys outside of it and aws: tags never change", async () => {
+  test("applied twice, a plan writes once; keys outside of it and aws: tags never change", TIMEOUT, async () => {
     await fc.assert(
       fc.asyncProperty(worlds, async ({ set, all }) => {
         const { arns, plan_id } = await begin(set, all);
         const actions = await actionsOf(plan_id);
         const outside = arns.map((arn) => others(arn, actions));
-        await world.apply(plan_id);
+        await world.apply(plan_id, { budgets });
         expect(arns.map((arn) => others(arn, actions))).toEqual(outside);
         const { writes } = world;
-        expect(await world.apply(plan_id)).toMatchObject({ outcome: "nothing_to_do" });
+        expect(await world.apply(plan_id, { budgets })).toMatchObject({ outcome: "nothing_to_do" });
         world.later(1);
-        await world.apply(await plannedUndo(world, plan_id));
+        await world.apply(await plannedUndo(world, plan_id), { budgets });
         expect(arns.map((arn) => others(arn, actions))).toEqual(outside);
         expect(world.writes).toBeLessThanOrEqual(2 * writes);
       }),
@@ -125,12 +129,12 @@ describeOnBoth("the laws of repair on %s", (kind) => {
     );
   });
 
-  test("what a plan meant to repair is open after it no longer, or its action says why", async () => {
+  test("what a plan meant to repair is open after it no longer, or its action says why", TIMEOUT, async () => {
     await fc.assert(
       fc.asyncProperty(worlds, edits, async ({ set, all }, edit) => {
         const { arns, plan_id } = await begin(set, all);
         change(arns[0] ?? "", edit);
-        await world.apply(plan_id);
+        await world.apply(plan_id, { budgets });
         await world.scan();
         for (const { reasons, state, note } of await actionsOf(plan_id)) {
           const ids = reasons.map(({ finding_id }) => finding_id);
@@ -146,35 +150,39 @@ describeOnBoth("the laws of repair on %s", (kind) => {
     );
   });
 
-  test("whatever others changed after a repair, its undo puts back the rest, leaves theirs and names it", async () => {
-    await fc.assert(
-      fc.asyncProperty(worlds, edits, fc.boolean(), async ({ set, all }, edit, seen) => {
-        const { arns, plan_id } = await begin(set, all);
-        const [arn = ""] = arns;
-        await world.apply(plan_id);
-        const left = world.tags(arn);
-        world.later(1);
-        if (seen) {
-          change(arn, edit);
-          await world.scan();
-        }
-        const draft = await undoDraft(world, plan_id);
-        const undo = draft.actions.length > 0 ? await plannedUndo(world, plan_id) : null;
-        if (!seen) change(arn, edit);
-        const theirs = world.tags(arn);
-        if (undo !== null) await world.apply(undo);
-        const done = (await actionsOf(plan_id)).find((action) => action.arn === arn && action.tags_before !== null);
-        const undone = undo === null ? undefined : (await actionsOf(undo)).find((action) => action.arn === arn);
-        const now = world.tags(arn);
-        for (const key of new Set([...Object.keys(theirs), ...Object.keys(now), ...Object.keys(all[0] ?? {})])) {
-          const ours = done?.changes.some((one) => one.key === key) && theirs[key] === left[key];
-          const back = ours && undone?.state === "verified" && !Object.hasOwn(undone.left_out, key);
-          expect([key, now[key]]).toEqual([key, back ? all[0]?.[key] : theirs[key]]);
-        }
-      }),
-      RUNS,
-    );
-  });
+  test(
+    "whatever others changed after a repair, its undo puts back the rest, leaves theirs and names it",
+    TIMEOUT,
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(worlds, edits, fc.boolean(), async ({ set, all }, edit, seen) => {
+          const { arns, plan_id } = await begin(set, all);
+          const [arn = ""] = arns;
+          await world.apply(plan_id, { budgets });
+          const left = world.tags(arn);
+          world.later(1);
+          if (seen) {
+            change(arn, edit);
+            await world.scan();
+          }
+          const draft = await undoDraft(world, plan_id);
+          const undo = draft.actions.length > 0 ? await plannedUndo(world, plan_id) : null;
+          if (!seen) change(arn, edit);
+          const theirs = world.tags(arn);
+          if (undo !== null) await world.apply(undo, { budgets });
+          const done = (await actionsOf(plan_id)).find((action) => action.arn === arn && action.tags_before !== null);
+          const undone = undo === null ? undefined : (await actionsOf(undo)).find((action) => action.arn === arn);
+          const now = world.tags(arn);
+          for (const key of new Set([...Object.keys(theirs), ...Object.keys(now), ...Object.keys(all[0] ?? {})])) {
+            const ours = done?.changes.some((one) => one.key === key) && theirs[key] === left[key];
+            const back = ours && undone?.state === "verified" && !Object.hasOwn(undone.left_out, key);
+            expect([key, now[key]]).toEqual([key, back ? all[0]?.[key] : theirs[key]]);
+          }
+        }),
+        RUNS,
+      );
+    },
+  );
 
   function change(arn: string, edit: Record<string, string | null>): void {
     const now = new Map(Object.entries(world.tags(arn)));

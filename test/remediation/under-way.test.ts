@@ -1,11 +1,10 @@
-import { eq, sql } from "drizzle-orm";
+import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { recordSight } from "../../src/findings/db/record-sight.ts";
 import type { FindingRow } from "../../src/findings/changes.ts";
 import { findings } from "../../src/findings/schema.ts";
 import type { ApplyStep } from "../../src/remediation/aws/apply-action.ts";
 import { writesUnderWay } from "../../src/remediation/db/under-way.ts";
-import { plan_actions } from "../../src/remediation/schema.ts";
 import { tagsFrom } from "../../src/tags/tags.ts";
 import { describeOnBoth } from "../support/database.ts";
 import { plannedUndo } from "./undoing.ts";
@@ -97,7 +96,7 @@ describeOnBoth("a resource that is read while a write of ours is under way, on %
     await expect(died).rejects.toThrow("died");
     await world.scan();
     expect(await finding(arn)).toMatchObject({ state: "open" });
-    await world.database.update(plan_actions).set({ written_at: sql`clock_timestamp() - interval '6 minutes'` });
+    await world.forgetWrites();
     await world.scan();
     expect(await finding(arn)).toMatchObject({ state: "resolved", resolution: "fixed_observed" });
   });

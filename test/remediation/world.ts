@@ -1,4 +1,4 @@
-import { eq } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import { auditUnit } from "../../src/audit.ts";
 import type { Database, OpenDatabase } from "../../src/db/client.ts";
 import { uuidv7 } from "../../src/db/uuid.ts";
@@ -14,6 +14,7 @@ import { compilePolicies, type PolicySet } from "../../src/policy/load.ts";
 import { applyPlan, type ApplyDeps, type ApplyResult } from "../../src/remediation/aws/apply.ts";
 import { loadPlannable, type PlanScope } from "../../src/remediation/load.ts";
 import { type Draft, planChanges } from "../../src/remediation/plan.ts";
+import { plan_actions } from "../../src/remediation/schema.ts";
 import { type ActionRow, approvePlan, createPlan, loadPlan } from "../../src/remediation/store.ts";
 import { type Sandbox, startSandbox } from "../../src/sandbox/server.ts";
 import { emptyTables, openTestDatabase } from "../support/database.ts";
@@ -197,6 +198,11 @@ export class World {
 
   apply(plan_id: string, more: Partial<ApplyDeps> = {}, signal?: AbortSignal): Promise<ApplyResult> {
     return applyPlan(this.deps(more), plan_id, ACTOR, signal);
+  }
+
+  /** Lets so much time pass that writes which a dead run left are waited for no longer: scans see what they left. */
+  async forgetWrites(): Promise<void> {
+    await this.database.update(plan_actions).set({ written_at: sql`clock_timestamp() - interval '6 minutes'` });
   }
 
   async action(plan_id: string, arn: string): Promise<ActionRow> {
