@@ -167,6 +167,7 @@ export async function showOne(
   const paused = plan.state === "applied" || plan.state === "rejected" ? null : await whyPaused(database);
   if (paused !== null) out(`Repairs are ${paused}\n`);
   if (plan.stopped) out(`Stopped: ${plan.stopped}\n`);
+  out(`By policies ${plan.policy_set_id.slice(0, 8)}\n`);
   out(`Hash ${plan.hash}\n\n${formatActions(actions, { color, isSensitive })}`);
   if (plan.started_at) out(`\n${formatCounts(counts, { color })}`);
 }

@@ -67,7 +67,17 @@ export const PlanAction = z
     decided_on: z.record(z.string(), z.string().nullable()).openapi({
       description: "Keys that decided without being changed, with their values; null: absent",
     }),
-    origins: z.record(z.string(), z.string()).openapi({ description: "Where the value of a key comes from, in words" }),
+    origins: z
+      .record(
+        z.string(),
+        z
+          .strictObject({
+            rules: z.array(z.string()).openapi({ description: "As policy/rule" }),
+            from: z.string().openapi({ description: "Where the value comes from, in words" }),
+          })
+          .openapi("PlanOrigin"),
+      )
+      .openapi({ description: "Of every changed key" }),
     given: z.array(z.string()).openapi({ description: "Keys whose value a person gave" }),
     reasons: z.array(
       z

@@ -3,7 +3,7 @@ import { painter, type Tone } from "../terminal/paint.ts";
 import { displayWidth, printable } from "../terminal/text.ts";
 import type { RemediationCounts } from "./counts.ts";
 import type { Action, Review } from "./plan.ts";
-import type { ActionState, TagChange } from "./schema.ts";
+import type { ActionState, Origin, TagChange } from "./schema.ts";
 
 const MASKED = "***";
 
@@ -98,7 +98,7 @@ export function formatActions(actions: readonly Shown[], options: TextOptions): 
 }
 
 function formatChanges(
-  { changes, origins, given = [] }: Pick<Shown, "changes" | "origins" | "given">,
+  { changes, origins, reasons, given = [] }: Pick<Shown, "changes" | "origins" | "reasons" | "given">,
   { color, isSensitive }: TextOptions,
 ): string[] {
   const paint = painter(color);
@@ -107,7 +107,12 @@ function formatChanges(
     before: before === null ? ABSENT : value(before),
     after: after === null ? ABSENT : value(after),
     sign: before === null ? "+" : after === null ? "-" : "~",
-    origin: originWords(Object.hasOwn(origins, key) ? origins[key] : undefined, given.includes(key), before),
+    origin: originWords(Object.hasOwn(origins, key) ? origins[key] : undefined, {
+      given: given.includes(key),
+      before,
+      after,
+      several: reasons.length > 1,
+    }),
   }));
   const width = (name: "key" | "before") => Math.max(...rows.map((row) => displayWidth(row[name])));
   return rows.map(({ key, before, after, sign, origin }) => {
@@ -116,11 +121,19 @@ function formatChanges(
   });
 }
 
-/** Where a value comes from; that a given one replaces another is said, because no rule names that. */
-function originWords(origin: string | undefined, isGiven: boolean, before: string | null): string {
+/**
+ * Where a value comes from, and by which rules where the resource has `several`; that a given one replaces another is said, because no
+ * rule names that.
+ */
+function originWords(
+  origin: Origin | undefined,
+  { given, before, after, several }: Pick<TagChange, "before" | "after"> & { given: boolean; several: boolean },
+): string {
   if (origin === undefined) return "";
-  if (!isGiven) return `  (from ${printable(origin)})`;
-  return `  (${printable(origin)}${before === null || before === "" ? "" : ", overwrites"})`;
+  const rules = several && origin.rules.length > 0 ? `, ${origin.rules.join(", ")}` : "";
+  const from = after === null || given ? origin.from : `from ${origin.from}`;
+  const overwrites = given && before !== null && before !== "";
+  return `  (${printable(from)}${rules}${overwrites ? ", overwrites" : ""})`;
 }
 
 /** What needs a person, grouped by why, so that the same reason is read once. */

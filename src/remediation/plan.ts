@@ -13,7 +13,8 @@ import type { Tags } from "../tags/tags.ts";
 import { countUserTags, fits, valueOrNull, withChanges } from "./change-tags.ts";
 import { type Candidate, candidatesOf, dropDependent, dropDisputed, dropLosing, dropRefused } from "./merge-fixes.ts";
 import { apart, whyFought } from "./fought.ts";
-import type { Reason, TagChange } from "./schema.ts";
+import { originsOf } from "./origins.ts";
+import type { Origin, Reason, TagChange } from "./schema.ts";
 
 /** A resource that has open findings nobody exempted, as the database knows it. */
 export type PlannableResource = {
@@ -35,9 +36,10 @@ export type PlannableResource = {
 export type Action = Pick<Resource, "account_id" | "region" | "type" | "arn"> & {
   readonly changes: readonly TagChange[];
   readonly decided_on: Readonly<Record<string, string | null>>;
-  /** Tags of resources above it on which the decision rests, and where values come from, in words. */
+  /** Tags of resources above it on which the decision rests. */
   readonly reads_from: readonly ReadFrom[];
-  readonly origins: Readonly<Record<string, string>>;
+  /** Of every changed key, which rules ask for it and where its value comes from. */
+  readonly origins: Readonly<Record<string, Origin>>;
   /** Keys whose value a person gave. */
   readonly given: readonly string[];
   readonly tags_hash: string;
@@ -216,15 +218,6 @@ export function valueAfter(
   const change = changes.find((one) => one.key === key);
   if (change) return change.after;
   return Object.hasOwn(decided_on, key) ? (decided_on[key] ?? null) : null;
-}
-
-/** Where the value of a key comes from, for those that no policy names outright. */
-function originsOf(candidates: readonly Candidate[]): Record<string, string> {
-  const origins: Record<string, string> = Object.create(null);
-  for (const { fix } of candidates) {
-    for (const { key, after } of fix.changes) if (after !== null && fix.from !== null) origins[key] = fix.from;
-  }
-  return origins;
 }
 
 /** All changes, each key once, sorted by key. Disputed keys were dropped before, so equal keys have equal values. */

@@ -92,6 +92,9 @@ export type TagChange = {
   readonly after: string | null;
 };
 
+/** Why a key becomes what it becomes: the rules that ask for it, as policy/rule, and where the value comes from, in words without any. */
+export type Origin = { readonly rules: string[]; readonly from: string };
+
 /** A finding that an action means to resolve, or that an undo may bring back, with the rule that asks for it. */
 export type Reason = {
   readonly finding_id: string;
@@ -119,8 +122,8 @@ export const plan_actions = pgTable(
     decided_on: jsonb().$type<Record<string, string | null>>().notNull(),
     /** Tags of resources above it on which the decision rests: read anew before the change is made. */
     reads_from: jsonb().$type<ReadFrom[]>().notNull(),
-    /** Where the value of a key comes from, in words, for those that no policy names outright. */
-    origins: jsonb().$type<Record<string, string>>().notNull(),
+    /** Of every changed key, which rules ask for it and where its value comes from. */
+    origins: jsonb().$type<Record<string, Origin>>().notNull(),
     /** Keys whose value a person gave, sorted. A value of these that was there before may be overwritten: `changes` names it. */
     given: jsonb().$type<string[]>().notNull().default([]),
     /** SHA-256, hex, of the user tags that it was decided on. */

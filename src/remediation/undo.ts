@@ -9,7 +9,7 @@ import { tagsFrom, type Tags } from "../tags/tags.ts";
 import { countUserTags, fits, valueOrNull, withChanges } from "./change-tags.ts";
 import { foughtKey, whyFought } from "./fought.ts";
 import type { Action, BlockedAction } from "./plan.ts";
-import type { TagChange } from "./schema.ts";
+import type { Origin, TagChange } from "./schema.ts";
 import type { ActionRow } from "./store.ts";
 
 /** What the journal has of an action that a run began. */
@@ -22,6 +22,7 @@ type JournaledAction = Pick<
   | "arn"
   | "changes"
   | "reasons"
+  | "origins"
   | "protected"
   | "tags_before"
   | "tags_after"
@@ -143,7 +144,7 @@ function toAction(
     changes,
     decided_on: {},
     reads_from: [],
-    origins: {},
+    origins: originsBack(done, changes),
     given: [],
     tags_hash: hashTags(known),
     reasons,
@@ -151,6 +152,16 @@ function toAction(
     undoes_position: position,
     left_out,
   };
+}
+
+/** By whose rules a key was written that is put back now. */
+function originsBack({ origins }: JournaledAction, changes: readonly TagChange[]): Record<string, Origin> {
+  const back: Record<string, Origin> = Object.create(null);
+  for (const { key } of changes) {
+    const rules = Object.hasOwn(origins, key) ? origins[key]?.rules : undefined;
+    back[key] = { rules: rules ?? [], from: "what was there before" };
+  }
+  return back;
 }
 
 function blockOf(

@@ -23,11 +23,21 @@ const COLUMNS = [
 export function planCsv(actions: readonly ActionRow[], isSensitive: (key: string) => boolean): string {
   const rows = actions.flatMap((action) => {
     const { position, account_id, region, type, arn, origins, given, state, note } = action;
-    const rules = [...new Set(action.reasons.map(({ policy_id, rule_id }) => `${policy_id}/${rule_id}`))].join(" ");
     return maskChanges(action.changes, isSensitive).map(({ key, before, after }) => {
-      const origin = Object.hasOwn(origins, key) ? (origins[key] ?? null) : null;
+      const origin = Object.hasOwn(origins, key) ? origins[key] : undefined;
+      const rules = origin?.rules.join(" ") ?? null;
       const place = [position, account_id, region, type, arn, key];
-      return [...place, shown(before), shown(after), origin, given.includes(key), rules, action.protected, state, note];
+      return [
+        ...place,
+        shown(before),
+        shown(after),
+        origin?.from ?? null,
+        given.includes(key),
+        rules,
+        action.protected,
+        state,
+        note,
+      ];
     });
   });
   return csvLines([COLUMNS, ...rows]);

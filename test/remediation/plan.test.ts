@@ -61,6 +61,17 @@ describe("a plan", () => {
     expect([review, blocked]).toEqual([[], []]);
   });
 
+  test("says of every changed key which rules ask for it, and where its value comes from", () => {
+    const set = withRules("{id: no-cost, forbidden: ['cost-*', 'temp:*'], fix: {forbidden: remove}}");
+    const { actions } = draftOf({ "cost-center": "CC-1234", "temp:x": "1" }, set);
+    expect(actions[0]?.origins).toEqual({
+      CostCenter: { rules: ["p/cost-center"], from: "cost-center" },
+      Environment: { rules: ["p/environment"], from: "the rule" },
+      "cost-center": { rules: ["p/cost-center", "q/no-cost"], from: "another spelling of CostCenter" },
+      "temp:x": { rules: ["p/no-leftovers", "q/no-cost"], from: "a forbidden key" },
+    });
+  });
+
   test("does not remove the only copy of a value that another rule would rename", () => {
     const set = withRules("{id: old-names, forbidden: ['cost-*'], fix: {forbidden: remove}}");
     const tags = { Environment: "prod", "cost-center": "CC-1234" };
@@ -231,9 +242,9 @@ describe("a plan as text", () => {
       [
         "111122223333 us-east-1",
         "  campaign/prod  p/cost-center, p/environment",
-        "    + CostCenter   (absent)   → CC-1234",
-        "    ~ Environment  Production → prod",
-        "    - cost-center  CC-1234    → (absent)",
+        "    + CostCenter   (absent)   → CC-1234  (from cost-center, p/cost-center)",
+        "    ~ Environment  Production → prod  (from the rule's fix of the old value, p/environment)",
+        "    - cost-center  CC-1234    → (absent)  (another spelling of CostCenter, p/cost-center)",
         "",
       ].join("\n"),
     );

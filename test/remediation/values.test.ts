@@ -74,7 +74,7 @@ describeOnBoth("values from people, on %s", (kind) => {
     expect(await world.action(id, arn)).toMatchObject({
       changes: [{ key: "Owner", before: null, after: "search@example.com" }],
       given: ["Owner"],
-      origins: { Owner: `given by ${ACTOR}` },
+      origins: { Owner: { rules: ["who/owner"], from: `given by ${ACTOR}` } },
       reasons: [{ policy_id: "who", rule_id: "owner", kind: "missing" }],
     });
     expect(await applied(id)).toBe(0);
