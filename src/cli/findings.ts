@@ -12,6 +12,7 @@ import type { PlanFilters } from "../remediation/filters.ts";
 import { formatFindings } from "../reports/terminal.ts";
 import { withContext } from "./context.ts";
 import { writeFillIn } from "./fill-in.ts";
+import { spelledToo } from "./list-option.ts";
 import { explainPageToken, pageSizeOption } from "./page-options.ts";
 import { planFilters } from "./plan-filters.ts";
 
@@ -84,6 +85,9 @@ export function findingsCommand(): Command {
     .option("--accounts <a,b>", "accounts", list)
     .option("--regions <a,b>", "regions", list)
     .option("--types <a,b>", "resource types", oneOf(RESOURCE_TYPE_NAMES))
+    .addOption(spelledToo("--account <a,b>", "accounts", list))
+    .addOption(spelledToo("--region <a,b>", "regions", list))
+    .addOption(spelledToo("--type <a,b>", "types", oneOf(RESOURCE_TYPE_NAMES)))
     .option("--arn <a,b>", "resources", list)
     .option("--owner <a,b>", "owners of resources, as their Owner tag says", list)
     .option("--scan <id>", "only in the units of this scan")

@@ -10,7 +10,7 @@ import { templateWarnings } from "../remediation/template-keys.ts";
 import { printable } from "../terminal/text.ts";
 import { withContext } from "./context.ts";
 import { givenValues, setOption } from "./given-values.ts";
-import { listOption } from "./list-option.ts";
+import { listOption, spelledToo } from "./list-option.ts";
 import { type FilterOptions, planFilters } from "./plan-filters.ts";
 
 type PlanOptions = FilterOptions & { set?: GivenValue[]; from?: string; overwrite?: boolean; json?: boolean };
@@ -36,6 +36,9 @@ export function planCommand(): Command {
     .option("--account <a,b>", "only resources of these accounts", listOption)
     .option("--region <a,b>", "only resources of these regions", listOption)
     .option("--type <a,b>", "only resources of these types", listOption)
+    .addOption(spelledToo("--accounts <a,b>", "account", listOption))
+    .addOption(spelledToo("--regions <a,b>", "region", listOption))
+    .addOption(spelledToo("--types <a,b>", "type", listOption))
     .option("--owner <a,b>", "only resources of these owners, as their Owner tag says", listOption)
     .option("--arn <a,b>", "only these resources; * stands for any characters", listOption)
     .option("--set <key=value>", "give this value where a finding asks for the key; may be repeated", setOption)

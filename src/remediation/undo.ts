@@ -157,9 +157,9 @@ function toAction(
 /** By whose rules a key was written that is put back now. */
 function originsBack({ origins }: JournaledAction, changes: readonly TagChange[]): Record<string, Origin> {
   const back: Record<string, Origin> = Object.create(null);
-  for (const { key } of changes) {
+  for (const { key, after } of changes) {
     const rules = Object.hasOwn(origins, key) ? origins[key]?.rules : undefined;
-    back[key] = { rules: rules ?? [], from: "what was there before" };
+    back[key] = { rules: rules ?? [], from: after === null ? "it was not there before" : "what was there before" };
   }
   return back;
 }

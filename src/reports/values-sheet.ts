@@ -62,7 +62,7 @@ export function readSheet(path: string, text: string): ReadSheet {
   const records = readRecords(path, text);
   if ("problem" in records) return { values: [], empty: 0, problems: [records.problem] };
   const [header, ...rows] = records;
-  const names = (header?.cells ?? []).map((name) => name.trim().toLowerCase());
+  const names = (header?.cells ?? []).map(columnName);
   const missing = ["arn", "key", "value"].filter(
     (name) => names.indexOf(name) !== names.lastIndexOf(name) || !names.includes(name),
   );
@@ -87,6 +87,14 @@ export function readSheet(path: string, text: string): ReadSheet {
     else values.push({ at, arn: cell(arn).trim(), key: cell(key), value: cell(value) });
   }
   return { values, empty, problems };
+}
+
+/** A script that does not know of the byte order mark of our sheets reads the first name as `\ufeff"arn"`, and writes it so. */
+function columnName(cell: string): string {
+  return cell
+    .replace(/^\ufeff"(.*)"$/, "$1")
+    .trim()
+    .toLowerCase();
 }
 
 type Record = { readonly cells: string[]; readonly line: number };

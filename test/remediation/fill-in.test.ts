@@ -184,6 +184,11 @@ describe("a sheet", () => {
     }
   });
 
+  test("is read also from a script that took the byte order mark for a part of the first name", () => {
+    const text = '"\ufeff""arn""",name,key,value\r\narn:x,n,K,v\r\n';
+    expect(readSheet("v.csv", text)).toMatchObject({ values: [{ arn: "arn:x", key: "K", value: "v" }], problems: [] });
+  });
+
   test("gives back every key and value that a tag may have, though a spreadsheet must not run one", () => {
     const tagText = fc.string({
       unit: fc.constantFrom("=", "+", "-", "@", "a", "ä", " ", ":", "/", "_", ".", "1", "＝"),

@@ -50,6 +50,10 @@ describeOnBoth("undoing a plan on %s", (kind) => {
     const { plan, actions } = (await loadPlan(world.database, undo))!;
     expect(plan).toMatchObject({ kind: "undo", undoes_plan_id: plan_id, state: "applied" });
     expect(actions.map(({ undoes_position }) => undoes_position)).toEqual([0, 1, 2, 3]);
+    expect(actions.find(({ arn }) => arn === arns[1])?.origins).toEqual({
+      CostCenter: { rules: ["p/cost-center"], from: "it was not there before" },
+      "cost-center": { rules: ["p/cost-center"], from: "what was there before" },
+    });
   });
 
   test("an undo is a plan: nothing is written before it is approved, and its approval is of its hash", async () => {
