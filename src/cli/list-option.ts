@@ -10,7 +10,7 @@ export function listOption(text: string): string[] {
 }
 
 /** An option as other commands spell it, not shown in the help: `--type` where this command says `--types`. */
-export function spelledToo<Value>(flags: string, name: string, parse: (text: string) => Value): Option {
+export function spelledToo(flags: string, name: string, parse: (text: string) => unknown): Option {
   const option = new Option(flags).argParser(parse).hideHelp();
   option.attributeName = () => name;
   return option;

@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import type { Command } from "commander";
 import { expect, test } from "vitest";
 import { findingsCommand } from "../../src/cli/findings.ts";
 import { planCommand } from "../../src/cli/plan.ts";
