@@ -373,6 +373,8 @@ CREATE TABLE "plans" (
 	"rejected_at" timestamp with time zone,
 	"rejected_by" text,
 	"rejected_note" text,
+	"apply_requested_at" timestamp with time zone,
+	"apply_requested_by" text,
 	"started_at" timestamp with time zone,
 	"finished_at" timestamp with time zone,
 	"stopped" text,
@@ -486,6 +488,7 @@ CREATE INDEX "plan_actions_by_arn" ON "plan_actions" USING btree ("arn");--> sta
 CREATE INDEX "plan_actions_by_written_at" ON "plan_actions" USING btree ("written_at");--> statement-breakpoint
 CREATE INDEX "plans_by_created_at" ON "plans" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "plans_by_scan" ON "plans" USING btree ("scan_id");--> statement-breakpoint
+CREATE INDEX "plans_to_apply" ON "plans" USING btree ("apply_requested_at") WHERE apply_requested_at is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "remediation_pauses_one_in_force" ON "remediation_pauses" USING btree ((resumed_at is null)) WHERE resumed_at is null;--> statement-breakpoint
 CREATE INDEX "event_deliveries_waiting" ON "event_deliveries" USING btree ("arn") WHERE state = 'received';--> statement-breakpoint
 CREATE INDEX "event_deliveries_by_received_at" ON "event_deliveries" USING btree ("received_at");--> statement-breakpoint

@@ -6,6 +6,7 @@ import { createApp } from "./http/app.ts";
 import { serveApp } from "./http/server.ts";
 import { type Aws, openAws } from "./inventory/aws/session.ts";
 import { log } from "./log.ts";
+import { requestApply } from "./remediation/db/apply-requests.ts";
 import { type Sandbox, sandboxCredentials, startSandbox } from "./sandbox/server.ts";
 import { awsSettings, targetSource } from "./scan/aws-settings.ts";
 import { activeSetReader } from "./scan/active-set.ts";
@@ -97,7 +98,11 @@ export async function startService(options: ServiceOptions): Promise<Service> {
         const ok = await isReachable(database);
         return { ok, checks: { database: ok ? "ok" : "not reachable" } };
       },
-      plans: { activeSet: activeSetReader(database), approval: config.remediation.approval },
+      plans: {
+        activeSet: activeSetReader(database),
+        approval: config.remediation.approval,
+        requestApply: (id, actor) => requestApply(database, id, { actor, now: now(), enqueue: work.queue.enqueuePlan }),
+      },
       events:
         config.events_keys.length === 0
           ? null

@@ -82,6 +82,7 @@ export function workDeps(given: {
     at_once,
     settings: { mass_close: config.mass_close, target_ms: target_hours * HOUR_MS, accounts: config.accounts },
     longest_ms: scan_hours * HOUR_MS,
+    budgets: config.remediation,
     afterScan: async (scan, set, signal) => {
       await renewStatistics(opened);
       await nameOpponents(database, now());

@@ -3,6 +3,7 @@ export const AUDIT_ACTIONS = [
   "plan.created",
   "plan.approved",
   "plan.rejected",
+  "plan.apply_requested",
   "plan.run_started",
   "plan.run_ended",
   "write.began",

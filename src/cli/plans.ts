@@ -4,7 +4,7 @@ import type { Database } from "../db/client.ts";
 import type { PolicySet } from "../policy/load.ts";
 import { countsOf } from "../remediation/counts.ts";
 import { whyPaused } from "../remediation/db/pauses.ts";
-import { formatActions, formatCounts, maskAction, sensitiveKeys } from "../remediation/plan-text.ts";
+import { formatActions, formatCounts, sensitiveKeys } from "../remediation/plan-text.ts";
 import { explainRefusal } from "../remediation/refusal.ts";
 import {
   approvePlan,
@@ -17,8 +17,7 @@ import {
 } from "../remediation/store.ts";
 import { reasonText } from "../exemptions/form.ts";
 import { chosenOf } from "../remediation/choice.ts";
-import { planCsv } from "../reports/plan-csv.ts";
-import { planScript } from "../reports/plan-script.ts";
+import { exportPlan, shownState } from "../reports/plan-export.ts";
 import { printable } from "../terminal/text.ts";
 import { withContext } from "./context.ts";
 import { checkedOptions } from "./exemption-options.ts";
@@ -119,7 +118,7 @@ export async function listThem({ database, now, out }: Deps, options: ListOption
   if (options.json) {
     const items = rows.map(({ counts: states, ...plan }) => ({
       ...plan,
-      state: stateOf(plan, now),
+      state: shownState(plan, now),
       ...countsOf(states),
     }));
     return out(`${JSON.stringify(items, null, 2)}\n`);
@@ -133,7 +132,7 @@ export async function listThem({ database, now, out }: Deps, options: ListOption
         const { id, kind, created_at, created_by } = plan;
         const numbers = [counts.planned, counts.verified, remaining].map(String);
         const expires = ["proposed", "approved"].includes(plan.state) ? plan.expires_at.toISOString() : "-";
-        return [id, kind, stateOf(plan, now), created_at.toISOString(), created_by, expires, ...numbers];
+        return [id, kind, shownState(plan, now), created_at.toISOString(), created_by, expires, ...numbers];
       }),
     ),
   );
@@ -153,15 +152,10 @@ export async function showOne(
   if (!loaded) throw new UsageError(explainRefusal("not_found", id));
   const { plan, actions } = loaded;
   const isSensitive = sensitiveKeys(set);
-  const format = options.json ? "json" : options.format;
-  if (format === "json") {
-    const masked = actions.map((action) => maskAction(action, isSensitive));
-    return out(`${JSON.stringify({ ...plan, state: stateOf(plan, now), actions: masked }, null, 2)}\n`);
-  }
-  if (format === "csv") return out(planCsv(actions, isSensitive));
-  if (format === "aws-cli") return out(planScript(plan, actions, isSensitive));
+  const format = options.json ? "json" : (options.format ?? "text");
+  if (format !== "text") return out(exportPlan(loaded, format, isSensitive, now));
   const { counts } = countsOf(await countActions(database, id));
-  out(`Plan ${id}: ${stateOf(plan, now)}, made by ${plan.created_by} at ${plan.created_at.toISOString()}\n`);
+  out(`Plan ${id}: ${shownState(plan, now)}, made by ${plan.created_by} at ${plan.created_at.toISOString()}\n`);
   out(decisionLines(plan, now));
   if (plan.undoes_plan_id) out(`Undoes plan ${plan.undoes_plan_id}\n`);
   const paused = plan.state === "applied" || plan.state === "rejected" ? null : await whyPaused(database);
@@ -223,15 +217,14 @@ function decisionLines(plan: PlanRow, now: Date): string {
     lines.push(`Approved by ${approved_by} at ${approved_at.toISOString()}${noted(approved_note)}`);
   if (rejected_by !== null && rejected_at !== null)
     lines.push(`Rejected by ${rejected_by} at ${rejected_at.toISOString()}${noted(rejected_note)}`);
+  if (plan.apply_requested_by !== null && plan.apply_requested_at !== null)
+    lines.push(
+      `To be applied by a worker, as ${plan.apply_requested_by} asked at ${plan.apply_requested_at.toISOString()}`,
+    );
   if (["proposed", "approved"].includes(plan.state)) {
     const what = plan.state === "proposed" ? "Can be approved" : "Can be applied";
     const until = expires_at <= now ? `Expired at` : `${what} until`;
     lines.push(`${until} ${expires_at.toISOString()}`);
   }
   return lines.map((line) => `${line}\n`).join("");
-}
-
-/** The state as people see it: a plan that nobody used in time has expired. */
-function stateOf(plan: PlanRow, now: Date): string {
-  return ["proposed", "approved"].includes(plan.state) && plan.expires_at <= now ? "expired" : plan.state;
 }

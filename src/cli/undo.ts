@@ -2,13 +2,12 @@ import { Command, InvalidArgumentError } from "commander";
 import { UsageError } from "../config.ts";
 import type { Database } from "../db/client.ts";
 import type { PolicySet } from "../policy/load.ts";
-import { wantedForRepair } from "../policy/needs.ts";
-import { loadUndoable } from "../remediation/db/undoable.ts";
+import { proposeUndo, type UndoProposed } from "../remediation/db/propose-undo.ts";
 import type { Action } from "../remediation/plan.ts";
 import { formatActions, maskChanges, sensitiveKeys } from "../remediation/plan-text.ts";
 import { explainRefusal } from "../remediation/refusal.ts";
-import { type ActionRow, createPlan, loadPlan, type PlanRow } from "../remediation/store.ts";
-import { planUndo, type UndoDraft } from "../remediation/undo.ts";
+import type { PlanRow } from "../remediation/store.ts";
+import type { UndoDraft } from "../remediation/undo.ts";
 import { withContext } from "./context.ts";
 import { listOption } from "./list-option.ts";
 
@@ -51,32 +50,22 @@ export async function undo(
   options: UndoOptions,
 ): Promise<void> {
   const { database, set, actor, now, out, color } = deps;
-  const loaded = await loadPlan(database, id);
-  if (!loaded) throw new UsageError(explainRefusal("not_found", id));
-  const chosen = choose(id, loaded.actions, options);
-  const draft = planUndo(set, await loadUndoable(database, chosen, wantedForRepair(set.needs)), now);
-  const about = { mode: "plan", policy_set_id: set.id, actor, now, undoes_plan_id: loaded.plan.id } as const;
-  const row = await createPlan(database, draft, about);
+  const { arn: arns, action: positions } = options;
+  const proposed = await proposeUndo(database, set, id, { arns, positions }, { actor, now });
+  if (proposed.outcome === "unknown") throw new UsageError(explainUnknown(proposed, id));
+  if (proposed.outcome !== "proposed") throw new UsageError(explainRefusal(proposed.outcome, id));
+  const { plan: row, draft } = proposed;
   const isSensitive = sensitiveKeys(set);
   if (options.json) out(`${JSON.stringify(toJson(row, draft, isSensitive), null, 2)}\n`);
   else out(toText(id, row, draft, { color, isSensitive }));
 }
 
-/** The actions that are asked for; all without an option. */
-function choose(id: string, actions: readonly ActionRow[], { arn: arns, action: numbers }: UndoOptions): ActionRow[] {
-  const known = new Set(actions.map(({ arn }) => arn));
-  const unknown = arns?.find((arn) => !known.has(arn));
-  if (unknown !== undefined)
-    throw new UsageError(
-      `--arn ${JSON.stringify(unknown)}: plan ${id} has no action for it. See: tagwarden plans show ${id}`,
-    );
-  const beyond = numbers?.find((number) => number >= actions.length);
-  if (beyond !== undefined) {
-    throw new UsageError(
-      `--action ${beyond}: plan ${id} has the actions 0 to ${actions.length - 1}. See: tagwarden plans show ${id}`,
-    );
-  }
-  return actions.filter(({ arn, position }) => (arns?.includes(arn) ?? true) && (numbers?.includes(position) ?? true));
+function explainUnknown(unknown: Extract<UndoProposed, { outcome: "unknown" }>, id: string): string {
+  const what =
+    "arn" in unknown
+      ? `--arn ${JSON.stringify(unknown.arn)}: plan ${id} has no action for it`
+      : `--action ${unknown.position}: plan ${id} has the actions 0 to ${unknown.actions - 1}`;
+  return `${what}. See: tagwarden plans show ${id}`;
 }
 
 function toJson(row: PlanRow | null, draft: UndoDraft, isSensitive: (key: string) => boolean): unknown {

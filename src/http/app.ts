@@ -17,6 +17,7 @@ import { findingRoutes } from "./routes/findings.ts";
 import { heldRoutes } from "./routes/held.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { remediationRoutes } from "./routes/remediation.ts";
+import { planDecisionRoutes } from "./routes/plan-decisions.ts";
 import { planRoutes } from "./routes/plans.ts";
 import { resourceRoutes } from "./routes/resources.ts";
 import { scanRoutes } from "./routes/scans.ts";
@@ -57,6 +58,7 @@ export function createApp(deps: HttpDeps) {
     fightRoutes,
     exemptionRoutes,
     planRoutes,
+    planDecisionRoutes,
     complianceRoutes,
     trendRoutes,
     eventRoutes,

@@ -1,5 +1,6 @@
 import type { Database } from "../db/client.ts";
 import type { PolicySet } from "../policy/load.ts";
+import type { Decided } from "../remediation/store.ts";
 import type { ChangeEvent } from "../inventory/change-event.ts";
 
 /** What a person asks to be scanned; what is absent is everything that is configured. */
@@ -47,6 +48,8 @@ export type HttpDeps = {
     readonly activeSet: () => Promise<PolicySet | null>;
     /** As the configuration says. */
     readonly approval: { readonly by: "anyone" | "another"; readonly hours: number };
+    /** Asks that a worker applies an approved plan. */
+    readonly requestApply: (plan_id: string, actor: string) => Promise<Decided>;
   };
   /** Null: no key is set, so events are not taken. */
   readonly events: EventsDeps | null;

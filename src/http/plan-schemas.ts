@@ -26,6 +26,8 @@ export const Plan = z
     id: z.uuid(),
     state: z.enum(PLAN_STATES),
     hash: z.string().openapi({ description: "SHA-256, hex, of all its actions: what an approval names" }),
+    kind: z.enum(["repair", "undo"]).openapi({ description: "undo: it puts back what another plan wrote" }),
+    undoes_plan_id: z.uuid().nullable(),
     mode: z.enum(["plan", "auto"]).openapi({ description: "Who began it: a person, or auto after a scan" }),
     policy_set_id: z.string(),
     scan_id: z.uuid().nullable(),
@@ -38,6 +40,10 @@ export const Plan = z
     rejected_at: instant().nullable(),
     rejected_by: z.string().nullable(),
     rejected_note: z.string().nullable(),
+    apply_requested_at: instant()
+      .nullable()
+      .openapi({ description: "When a worker was asked to apply it; null: no request waits for its end" }),
+    apply_requested_by: z.string().nullable(),
     started_at: instant().nullable(),
     finished_at: instant().nullable(),
     stopped: z.string().nullable().openapi({ description: "Why the last run stopped before its end" }),
@@ -153,3 +159,32 @@ export const PlanApproval = exactly({
 }).openapi("PlanApproval");
 
 export const PlanRejection = exactly({ rejected_by: personText, note: reasonText.optional() }).openapi("PlanRejection");
+
+export const PlanApplication = exactly({
+  requested_by: personText.describe("Who wants it applied, as told: there is no sign-in"),
+}).openapi("PlanApplication");
+
+export const PlanUndo = exactly({
+  requested_by: personText.describe("Who wants it undone, as told: there is no sign-in"),
+  arn: list(z.string().min(1).max(512), "Only these resources"),
+  position: z
+    .array(whole())
+    .min(1)
+    .max(1000)
+    .optional()
+    .openapi({ description: "Only these actions, by their place in the plan" }),
+}).openapi("PlanUndo");
+
+export const UndoMade = z
+  .strictObject({
+    plan: Plan.nullable().openapi({ description: "null: nothing can be put back, and nothing was stored" }),
+    left: z
+      .array(
+        z
+          .strictObject({ arn: z.string(), state: z.enum(["blocked", "skipped"]), note: z.string() })
+          .openapi("LeftByUndo"),
+      )
+      .openapi({ description: "The first hundred resources that stay as they are, with the reason" }),
+    left_total: whole(),
+  })
+  .openapi("UndoMade");

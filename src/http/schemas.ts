@@ -335,6 +335,10 @@ export function pageOf<T extends z.ZodType>(item: T) {
   });
 }
 
+/** The content of an answer, and the body that a request has to have. */
+export const json = <T extends z.ZodType>(schema: T) => ({ "application/json": { schema } });
+export const body = <T extends z.ZodType>(schema: T) => ({ required: true, content: json(schema) });
+
 export const problem = (description: string) => ({
   description,
   content: { "application/problem+json": { schema: Problem } },

@@ -57,6 +57,9 @@ export const plans = pgTable(
     rejected_by: text(),
     /** Why it was rejected; null: not said. */
     rejected_note: text(),
+    /** When a worker was asked to apply it, and by whom; null: nobody asks. Stays until a run has answered. */
+    apply_requested_at: instant(),
+    apply_requested_by: text(),
     started_at: instant(),
     finished_at: instant(),
     /** Why the last run stopped before its end: budget, error rate, a signal; null when it did not. */
@@ -66,7 +69,13 @@ export const plans = pgTable(
     /** By the database's clock, every 2 s while the run lives; older than the lease: the run is dead. */
     heartbeat_at: instant(),
   },
-  (table) => [index("plans_by_created_at").on(table.created_at), index("plans_by_scan").on(table.scan_id)],
+  (table) => [
+    index("plans_by_created_at").on(table.created_at),
+    index("plans_by_scan").on(table.scan_id),
+    index("plans_to_apply")
+      .on(table.apply_requested_at)
+      .where(sql`apply_requested_at is not null`),
+  ],
 );
 
 /**

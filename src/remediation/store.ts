@@ -283,7 +283,8 @@ export async function waitingActions(
     .orderBy(asc(plan_actions.position));
 }
 
-async function decideOn(
+/** Lets something be decided about a plan under its lock; one that was rejected or applied is beyond that. */
+export async function decideOn(
   database: Database,
   id: string,
   decide: (transaction: Database, plan: PlanRow) => Promise<Decided>,

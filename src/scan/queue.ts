@@ -21,6 +21,10 @@ export type Queue = {
   enqueueResources(transaction: Database, arns: readonly string[]): Promise<void>;
   /** Takes jobs of resources, a batch at a time, until `stop`. */
   workOnResources(handle: (arn: string) => Promise<void>): Promise<void>;
+  /** Makes a job for a plan that is to be applied, in the caller's transaction. One that waits already stays alone. */
+  enqueuePlan(transaction: Database, plan_id: string): Promise<void>;
+  /** Takes jobs of plans until `stop`. */
+  workOnPlans(handle: (plan_id: string) => Promise<void>): Promise<void>;
   /** Looks for jobs now, and not only at the next look. */
   wake(): void;
   /** Takes no more jobs and waits for those under way, for so long at most. */
@@ -31,10 +35,13 @@ export type Queue = {
 const SCHEMA = "pgboss";
 const NAME = "scan-target";
 const RESOURCES = "event-resource";
+const PLANS = "apply-plan";
 /** How long a resource of which an event told is left alone: what else comes of it meanwhile is seen by the same look. Seconds. */
 const FOLD_SECONDS = 2;
 /** How many resources a process looks at at a time: twice so many, so that a target that does not answer holds up only half of them. */
 const RESOURCES_AT_ONCE = 16;
+/** How many plans a process applies at a time. */
+const PLANS_AT_ONCE = 2;
 /** How often a process looks for a job when it has none. */
 const POLL_SECONDS = 1;
 const DAY_SECONDS = 24 * 3600;
@@ -55,6 +62,7 @@ export async function openQueue(opened: OpenDatabase): Promise<Queue> {
   } as const;
   await boss.createQueue(NAME, options);
   await boss.createQueue(RESOURCES, options);
+  await boss.createQueue(PLANS, options);
   const workers: string[] = [];
   const wake = () => {
     for (const id of workers) boss.notifyWorker(id);
@@ -84,6 +92,14 @@ export async function openQueue(opened: OpenDatabase): Promise<Queue> {
       const options = { localConcurrency: 2, pollingIntervalSeconds: POLL_SECONDS, batchSize: RESOURCES_AT_ONCE };
       await boss.work<{ arn: string }>(RESOURCES, options, async (jobs) => {
         await Promise.all(jobs.map(({ data }) => handle(data.arn)));
+      });
+    },
+    enqueuePlan: (transaction, plan_id) =>
+      insertJobs(boss, PLANS, [{ data: { plan_id }, singletonKey: plan_id }], transaction),
+    workOnPlans: async (handle) => {
+      const options = { localConcurrency: PLANS_AT_ONCE, pollingIntervalSeconds: POLL_SECONDS, batchSize: 1 };
+      await boss.work<{ plan_id: string }>(PLANS, options, async (jobs) => {
+        for (const { data } of jobs) await handle(data.plan_id);
       });
     },
     wake,

@@ -10,7 +10,7 @@ import { listener } from "./told.ts";
 /** What changes nothing that a person decides: an event tells of what happened in AWS, and has a table of its own. */
 const TELLS_ONLY = ["receiveEvent"];
 /** Looked at where plans and fights are made: plans-and-fights.test.ts. */
-const ELSEWHERE = ["createPlan", "approvePlan", "rejectPlan", "endFight"];
+const ELSEWHERE = ["createPlan", "approvePlan", "rejectPlan", "applyPlan", "undoPlan", "endFight"];
 
 type Ask = (method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<Response>;
 

@@ -46,7 +46,7 @@ describeOnBoth("the audit log and plans, undo and fights, on %s", (kind) => {
     return { status: answer.status, body: (await answer.json()) as { plan?: { id: string; hash: string } } };
   }
 
-  test("a plan through the API has one entry when it is made, approved or rejected, and none when that is refused", async () => {
+  test("a plan through the API has one entry when it is made, approved, asked for or rejected, and none when that is refused or repeated", async () => {
     world.create(POOR);
     await world.scan();
     const { id = "", hash = "" } = (await post("/plans", { requested_by: "ana" })).body.plan ?? {};
@@ -55,6 +55,10 @@ describeOnBoth("the audit log and plans, undo and fights, on %s", (kind) => {
     expect(await told()).toEqual([]);
     await post(`/plans/${id}/approve`, { approved_by: "bo", hash });
     expect(await told()).toEqual([`plan.approved ${id}`]);
+    for (const _ of [1, 2]) expect((await post(`/plans/${id}/apply`, { requested_by: "cy" })).status).toBe(202);
+    expect(await told()).toEqual([`plan.apply_requested ${id}`]);
+    expect((await post(`/plans/${id}/undo`, { requested_by: "cy" })).status).toBe(200);
+    expect(await told()).toEqual([]);
     await post(`/plans/${id}/reject`, { rejected_by: "bo", note: "later" });
     expect(await told()).toEqual([`plan.rejected ${id}`]);
     expect((await post(`/plans/${id}/reject`, { rejected_by: "bo" })).status).toBe(409);

@@ -2,6 +2,7 @@ import type { Database } from "../../src/db/client.ts";
 import { UsageError } from "../../src/config.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { HttpDeps, ScanWish } from "../../src/http/deps.ts";
+import { requestApply } from "../../src/remediation/db/apply-requests.ts";
 import { activeSetReader } from "../../src/scan/active-set.ts";
 import { cancelScan } from "../../src/scan/stop.ts";
 import { NOW } from "./seed.ts";
@@ -23,7 +24,11 @@ export function openApp(database: Database, changes: Partial<HttpDeps> = {}) {
     },
     cancelScan: (id, by) => cancelScan(database, id, by, NOW),
     ready: async () => ({ ok: true, checks: { database: "ok" } }),
-    plans: { activeSet: activeSetReader(database), approval: { by: "anyone", hours: 168 } },
+    plans: {
+      activeSet: activeSetReader(database),
+      approval: { by: "anyone", hours: 168 },
+      requestApply: (id, actor) => requestApply(database, id, { actor, now: NOW, enqueue: async () => {} }),
+    },
     events: null,
     sandbox: false,
     now: () => NOW,

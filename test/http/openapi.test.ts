@@ -22,7 +22,7 @@ test("every operation has an id, a tag and a summary, and no path shows a patter
     expect(path).toMatch(/^\/[a-z/0-9{}_.]+$/);
     for (const operation of Object.values(operations)) {
       expect(operation.operationId).toMatch(
-        /^(list|get|create|update|revoke|cancel|approve|confirm|reject|delete|receive|end|pause|resume)[A-Z]/,
+        /^(list|get|create|update|revoke|cancel|approve|confirm|reject|delete|receive|end|pause|resume|apply|undo)[A-Z]/,
       );
       expect(operation.tags?.length).toBe(1);
       expect(operation.summary).toBeTruthy();

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { Plan, PlanAction, PlanMade } from "../../src/http/plan-schemas.ts";
 import { pageOf, Problem } from "../../src/http/schemas.ts";
+import { loadPlan } from "../../src/remediation/store.ts";
+import { exportPlan } from "../../src/reports/plan-export.ts";
 import { POLICY, setOf, World } from "../remediation/world.ts";
 import { describeOnBoth } from "../support/database.ts";
 import { openApp } from "./open-app.ts";
@@ -11,6 +13,8 @@ const SET = setOf(
 );
 const ANA = "ana@example.com";
 const BO = "bo@example.com";
+
+const noWorker = () => Promise.reject(new Error("nobody applies plans here"));
 
 describeOnBoth("plans through the API on %s", (kind) => {
   let world: World;
@@ -137,7 +141,7 @@ describeOnBoth("plans through the API on %s", (kind) => {
     const { plan } = await made(owners());
     app = openApp(world.database, {
       now: world.now,
-      plans: { activeSet: async () => SET, approval: { by: "another", hours: 1 } },
+      plans: { activeSet: async () => SET, approval: { by: "another", hours: 1 }, requestApply: noWorker },
     }).app;
     const approve = `/plans/${plan?.id}/approve`;
     const { hash } = plan!;
@@ -163,9 +167,26 @@ describeOnBoth("plans through the API on %s", (kind) => {
     expect(shown + text).not.toContain("hush");
   });
 
+  test("the whole of it is exported as the command line prints it, sensitive values masked", async () => {
+    world.create({ Environment: "dev" });
+    await world.scan();
+    const { plan } = await made({ values: [{ key: "Secret", value: "hush" }] });
+    const loaded = (await loadPlan(world.database, plan!.id))!;
+    const types = { json: "application/json", csv: "text/csv", "aws-cli": "text/x-shellscript" } as const;
+    for (const [format, type] of Object.entries(types)) {
+      const answer = await send("GET", `/plans/${plan?.id}/export?format=${format}`);
+      expect(answer.headers.get("content-type")).toBe(`${type}; charset=utf-8`);
+      const text = await answer.text();
+      expect(text).toBe(exportPlan(loaded, format as keyof typeof types, (key) => key === "Secret", world.now()));
+      expect(text).toContain("Secret");
+      expect(text).not.toContain("hush");
+    }
+    expect(await problem("GET", `/plans/${plan?.id}/export?format=xml`)).toMatchObject({ status: 400 });
+  });
+
   test("what is not there is 404", async () => {
     const id = "019aaf00-0000-7000-8000-000000000000";
-    for (const path of [`/plans/${id}`, `/plans/${id}/actions`]) {
+    for (const path of [`/plans/${id}`, `/plans/${id}/actions`, `/plans/${id}/export`]) {
       expect(await problem("GET", path)).toMatchObject({ status: 404 });
     }
     expect(await problem("POST", `/plans/${id}/approve`, { approved_by: BO, hash: "" })).toMatchObject({ status: 404 });

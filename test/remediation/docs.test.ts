@@ -79,10 +79,13 @@ describe("what the documents say of plans", () => {
       const headers = { "Content-Type": "application/json" };
       const response = await app.request(path.replace("{id}", id), { method: "POST", headers, body: text });
       expect(response.ok).toBe(true);
-      const answer = (await response.json()) as { plan?: { id: string; hash: string; state: string }; state: string };
+      const answer = (await response.json()) as {
+        plan?: { id: string; hash: string; state: string } | null;
+        state: string;
+      };
       ({ id, hash } = answer.plan ?? { id, hash });
-      states.push(answer.plan?.state ?? answer.state);
+      states.push(`${response.status} ${answer.plan === null ? "nothing" : (answer.plan?.state ?? answer.state)}`);
     }
-    expect(states).toEqual(["proposed", "approved"]);
+    expect(states).toEqual(["201 proposed", "200 approved", "202 approved", "200 nothing"]);
   });
 });

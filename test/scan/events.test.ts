@@ -19,8 +19,8 @@ import { createScan } from "../../src/scan/store.ts";
 import { startWork, type Work } from "../../src/scan/work.ts";
 import { openApp } from "../http/open-app.ts";
 import { callsOf, deliveryOf } from "../support/cloudtrail.ts";
-import { describeOnBoth, emptyTables, openTestDatabase } from "../support/database.ts";
 import { BUDGETS } from "../remediation/world-settings.ts";
+import { describeOnBoth, emptyTables, openTestDatabase } from "../support/database.ts";
 import { byIdentity, expectedFindings } from "../support/expected.ts";
 import { awsOf, POLICIES, scanAll } from "../support/scan.ts";
 
@@ -62,6 +62,7 @@ describeOnBoth("events on %s", (kind) => {
       longest_ms: HOUR_MS,
       now,
       settings: { mass_close: { share: 0.3, count: 50 }, target_ms: HOUR_MS, accounts: {} },
+      budgets: BUDGETS,
       afterScan: async () => {},
     });
     closing.push(() => working.stop());

@@ -12,6 +12,7 @@ import { cancelScan } from "../../src/scan/stop.ts";
 import { createScan, type Scan } from "../../src/scan/store.ts";
 import { startWork, type Work } from "../../src/scan/work.ts";
 import { type Sandbox, startSandbox } from "../../src/sandbox/server.ts";
+import { BUDGETS } from "../remediation/world-settings.ts";
 import { describeOnBoth, emptyTables, openTestDatabase } from "../support/database.ts";
 import { byIdentity, expectedFindings } from "../support/expected.ts";
 import { awsOf, POLICIES } from "../support/scan.ts";
@@ -46,6 +47,7 @@ describeOnBoth("workers on %s", (kind) => {
       longest_ms: HOUR_MS,
       now: () => new Date(),
       settings: { mass_close: { share: 0.3, count: 50 }, target_ms: HOUR_MS, accounts: {} },
+      budgets: BUDGETS,
       afterScan: async (scan) => void ended.push(scan),
       ...changes,
     });

@@ -1,29 +1,27 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { PolicySet } from "../../policy/load.ts";
 import { ruleOf } from "../../policy/fix.ts";
-import { chosenOf } from "../../remediation/choice.ts";
 import { proposePlan } from "../../remediation/db/propose.ts";
 import { maskAction, sensitiveKeys } from "../../remediation/plan-text.ts";
-import { explainRefusal } from "../../remediation/refusal.ts";
-import { approvePlan, type Decided, rejectPlan, waitingActions } from "../../remediation/store.ts";
 import { templateWarnings } from "../../remediation/template-keys.ts";
-import { ACTION_STATES, PLAN_STATES, planActionsPage, planItem, plansPage } from "../../reports/db/plans.ts";
+import { loadPlan } from "../../remediation/store.ts";
+import { exportPlan, PLAN_CONTENT_TYPES, PLAN_FORMATS } from "../../reports/plan-export.ts";
+import { ACTION_STATES, PLAN_STATES, planActionsPage, plansPage } from "../../reports/db/plans.ts";
 import type { HttpDeps } from "../deps.ts";
 import { IdempotentAnswers } from "../idempotency.ts";
 import { appliedFilters, exactly, listOf, pageParameters, publish } from "../params.ts";
-import { NewPlan, Plan, PlanAction, PlanApproval, PlanMade, PlanRejection } from "../plan-schemas.ts";
+import { NewPlan, Plan, PlanAction, PlanMade } from "../plan-schemas.ts";
 import { ProblemError } from "../problem.ts";
 import { apiRouter } from "../router.ts";
-import { changeProblems, commonProblems, notFound, pageOf, problem } from "../schemas.ts";
+import { body, changeProblems, commonProblems, json, notFound, pageOf } from "../schemas.ts";
+import { foundPlan, PlanId } from "./plan-decisions.ts";
 
-const Id = z.object({ id: z.uuid("is not the id of a plan").openapi({ param: { name: "id", in: "path" } }) });
 const REVIEW_SHOWN = 100;
-const conflict = { 409: problem("What the plan is now does not allow that, or its hash is another") };
-const json = <T extends z.ZodType>(schema: T) => ({ "application/json": { schema } });
-const body = <T extends z.ZodType>(schema: T) => ({ required: true, content: json(schema) });
 
-/** Plans: to look at, to make, to approve and to reject. Who does it is what the request says: there is no sign-in. */
-export function planRoutes({ database, plans: { activeSet, approval }, now }: HttpDeps) {
+/** Plans: to look at and to make. Who does it is what the request says: there is no sign-in. */
+export function planRoutes(deps: HttpDeps) {
+  const { database, plans, now } = deps;
+  const { activeSet, approval } = plans;
   const answers = new IdempotentAnswers<Awaited<ReturnType<typeof make>>>(now);
   const life_ms = approval.hours * 3_600_000;
   return apiRouter()
@@ -88,10 +86,10 @@ export function planRoutes({ database, plans: { activeSet, approval }, now }: Ht
         operationId: "getPlan",
         tags: ["plans"],
         summary: "One plan",
-        request: { params: Id },
+        request: { params: PlanId },
         responses: { 200: { description: "The plan", content: json(Plan) }, ...commonProblems, ...notFound },
       }),
-      async (c) => c.json(await found(c.req.valid("param").id), 200),
+      async (c) => c.json(await foundPlan(deps, c.req.valid("param").id), 200),
     )
     .openapi(
       createRoute({
@@ -100,7 +98,7 @@ export function planRoutes({ database, plans: { activeSet, approval }, now }: Ht
         operationId: "listPlanActions",
         tags: ["plans"],
         summary: "What a plan changes, a resource each, and what became of it",
-        request: { params: Id, query: exactly({ state: listOf(ACTION_STATES, "States"), ...pageParameters }) },
+        request: { params: PlanId, query: exactly({ state: listOf(ACTION_STATES, "States"), ...pageParameters }) },
         responses: {
           200: { description: "A page", content: json(pageOf(PlanAction).openapi("PlanActionPage")) },
           ...commonProblems,
@@ -109,7 +107,7 @@ export function planRoutes({ database, plans: { activeSet, approval }, now }: Ht
       }),
       async (c) => {
         const { id } = c.req.valid("param");
-        await found(id);
+        await foundPlan(deps, id);
         const { page_size, page_token, ...filters } = c.req.valid("query");
         const page = await planActionsPage(database, id, filters, { page_size, page_token });
         const isSensitive = masking(await activeSet());
@@ -119,62 +117,32 @@ export function planRoutes({ database, plans: { activeSet, approval }, now }: Ht
     )
     .openapi(
       createRoute({
-        method: "post",
-        path: "/plans/{id}/approve",
-        operationId: "approvePlan",
+        method: "get",
+        path: "/plans/{id}/export",
+        operationId: "getPlanExport",
         tags: ["plans"],
-        summary: "Approve a plan, or a part of it",
-        request: { params: Id, body: body(PlanApproval) },
+        summary: "The whole of a plan, to keep or to read",
+        request: { params: PlanId, query: exactly({ format: z.enum(PLAN_FORMATS).default("json") }) },
         responses: {
-          200: { description: "As it is now", content: json(Plan) },
+          200: {
+            description: "As tagwarden plans show prints it",
+            content: Object.fromEntries(
+              Object.values(PLAN_CONTENT_TYPES).map((type) => [type, { schema: z.string() }] as const),
+            ),
+          },
           ...commonProblems,
           ...notFound,
-          ...changeProblems,
-          ...conflict,
         },
       }),
       async (c) => {
         const { id } = c.req.valid("param");
-        const { approved_by, hash, note = null, only, without } = c.req.valid("json");
-        await found(id);
-        const waiting = (await waitingActions(database, id)).map(({ arn }) => arn);
-        const chosen = chosenOf({ only, without }, waiting);
-        if ("problems" in chosen) throw new ProblemError("validation-failed", chosen.problems.join(" "));
-        const about = chosen.about ? { about: chosen.about } : {};
-        const decision = { hash, actor: approved_by, now: now(), life_ms, by: approval.by, note, ...about };
-        mustBeDone(id, await approvePlan(database, id, decision));
-        return c.json(await found(id), 200);
-      },
-    )
-    .openapi(
-      createRoute({
-        method: "post",
-        path: "/plans/{id}/reject",
-        operationId: "rejectPlan",
-        tags: ["plans"],
-        summary: "Reject a plan: it is never applied",
-        request: { params: Id, body: body(PlanRejection) },
-        responses: {
-          200: { description: "As it is now", content: json(Plan) },
-          ...commonProblems,
-          ...notFound,
-          ...changeProblems,
-          ...conflict,
-        },
-      }),
-      async (c) => {
-        const { id } = c.req.valid("param");
-        const { rejected_by, note = null } = c.req.valid("json");
-        mustBeDone(id, await rejectPlan(database, id, { actor: rejected_by, now: now(), note }));
-        return c.json(await found(id), 200);
+        const { format } = c.req.valid("query");
+        const loaded = await loadPlan(database, id);
+        if (loaded === null) throw new ProblemError("not-found", "There is no plan with this id.");
+        const text = exportPlan(loaded, format, masking(await activeSet()), now());
+        return c.body(text, 200, { "Content-Type": `${PLAN_CONTENT_TYPES[format]}; charset=utf-8` });
       },
     );
-
-  async function found(id: string) {
-    const row = await planItem(database, id, now());
-    if (row === null) throw new ProblemError("not-found", "There is no plan with this id.");
-    return publish(Plan, row);
-  }
 
   async function make(wish: z.infer<typeof NewPlan>) {
     const set = await activeSet();
@@ -198,7 +166,7 @@ export function planRoutes({ database, plans: { activeSet, approval }, now }: Ht
     if (proposed.outcome === "refused") throw refused(proposed.problems);
     const { plan, draft, idle } = proposed;
     return {
-      plan: plan && (await found(plan.id)),
+      plan: plan && (await foundPlan(deps, plan.id)),
       review: draft.review
         .slice(0, REVIEW_SHOWN)
         .map(({ arn: of, policy_id, rule_id, key, reason }) => ({ arn: of, policy_id, rule_id, key, reason })),
@@ -228,10 +196,4 @@ function refused(problems: readonly string[]): ProblemError {
     return { pointer: text.slice(0, end).replace("--", ""), detail: text.slice(end + 2) };
   });
   return new ProblemError("validation-failed", `${problems.length} values or filters cannot be used.`, items);
-}
-
-function mustBeDone(id: string, decided: Decided): void {
-  if (decided.outcome === "done") return;
-  if (decided.outcome === "not_found") throw new ProblemError("not-found", "There is no plan with this id.");
-  throw new ProblemError("conflict", explainRefusal(decided.outcome, id));
 }

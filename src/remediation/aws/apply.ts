@@ -10,6 +10,7 @@ import type { End } from "../decide.ts";
 import { beat, type Hold, LeaseLostError, releasePlan, takePlan } from "../db/journal.ts";
 import { whyPaused } from "../db/pauses.ts";
 import { countRecentWrites } from "../db/recent-writes.ts";
+import { LEASE_MS } from "../lease.ts";
 import { planHash } from "../plan.ts";
 import { type ActionRow, countActions, loadPlan, type PlanRefusal, type PlanRow } from "../store.ts";
 import type { ApplyStep, Run } from "./apply-action.ts";
@@ -43,7 +44,7 @@ export type ApplyTiming = {
 
 const TIMING: ApplyTiming = {
   verify_delays_ms: [0, 250, 500, 1000, 2000, 4000],
-  lease_ms: 10_000,
+  lease_ms: LEASE_MS,
   heartbeat_ms: 2000,
 };
 

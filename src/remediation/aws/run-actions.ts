@@ -2,7 +2,7 @@ import type { Aws, TargetApi } from "../../inventory/aws/session.ts";
 import { errorName } from "../../inventory/call-error.ts";
 import type { Budgets } from "../budget.ts";
 import { canarySize, canaryVerdict, splitCanary } from "../canary.ts";
-import { endAction } from "../db/journal.ts";
+import { endAction, INTERRUPTED } from "../db/journal.ts";
 import { whyPaused } from "../db/pauses.ts";
 import type { ActionRow } from "../store.ts";
 import { type ActionResult, applyAction, type Run } from "./apply-action.ts";
@@ -58,7 +58,7 @@ async function enter(
 ): Promise<TargetApi | string | null> {
   const [first] = actions;
   if (!first) return null;
-  if (signal?.aborted) return "interrupted";
+  if (signal?.aborted) return INTERRUPTED;
   try {
     return await aws.target({ account_id: first.account_id, region: first.region }, "repair");
   } catch (error) {
@@ -83,8 +83,7 @@ async function runTarget(
     if (over) return;
     const exhausted = run.spending.exhausted(action, run.now()) ?? (await whyPaused(run.database));
     // What an earlier run had begun is looked at in any case.
-    const reason =
-      exhausted !== null && action.state !== "intended" ? exhausted : signal?.aborted ? "interrupted" : null;
+    const reason = exhausted !== null && action.state !== "intended" ? exhausted : signal?.aborted ? INTERRUPTED : null;
     if (reason !== null) {
       over = true;
       outcome.stopped = reason;

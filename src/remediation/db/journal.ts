@@ -1,9 +1,10 @@
-import { and, eq, inArray, sql } from "drizzle-orm";
+import { and, eq, inArray, isNotNull, sql } from "drizzle-orm";
 import type { AuditDetail, AuditEntry } from "../../audit-log/entry.ts";
 import { appendAudit } from "../../audit-log/store.ts";
 import type { Database } from "../../db/client.ts";
 import type { Tags } from "../../tags/tags.ts";
 import type { End } from "../decide.ts";
+import { LEASE_MS } from "../lease.ts";
 import { plan_actions, plans } from "../schema.ts";
 import { type ActionRow, countActions, type PlanRow } from "../store.ts";
 
@@ -14,6 +15,9 @@ export type Hold = { readonly plan_id: string; readonly run_id: string; readonly
 export class LeaseLostError extends Error {
   override name = "LeaseLostError";
 }
+
+/** Why a run stopped whose process was told to end. */
+export const INTERRUPTED = "interrupted";
 
 /** What came of trying to take a plan. `held`: by whom, and how long ago that run was last seen alive. */
 export type Taken =
@@ -71,6 +75,13 @@ export async function takePlan(
   });
 }
 
+/** Whether a run that shows life holds a plan. */
+export async function isRunAlive(database: Database, plan_id: string): Promise<boolean> {
+  const alive = sql`${plans.heartbeat_at} > clock_timestamp() - ${LEASE_MS} * interval '1 millisecond'`;
+  const held = and(eq(plans.id, plan_id), isNotNull(plans.run_id), alive);
+  return (await database.$count(plans, held)) > 0;
+}
+
 /** Says that the run lives. False: another run took the plan. */
 export async function beat(database: Database, { plan_id, run_id }: Hold): Promise<boolean> {
   const rows = await database
@@ -102,6 +113,8 @@ export async function releasePlan(database: Database, hold: Hold, stopped: strin
       .set({
         state: ended ? "applied" : "approved",
         stopped,
+        // Whoever asked for it is answered, unless its process was told to end: then another one goes on.
+        ...((ended || stopped !== INTERRUPTED) && { apply_requested_at: null, apply_requested_by: null }),
         finished_at: ended ? now : null,
         run_id: null,
         heartbeat_at: null,
