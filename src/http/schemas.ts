@@ -42,6 +42,13 @@ const Detail = z
           .strictObject({ principal: z.string(), at: z.iso.datetime() })
           .optional()
           .openapi({ description: "Who wrote tags of the resource between the two, where it is known" }),
+        lookup: z
+          .union([
+            z.strictObject({ outcome: z.literal("nobody"), at: z.iso.datetime() }),
+            z.strictObject({ outcome: z.literal("failed"), at: z.iso.datetime(), error: ReadError }),
+          ])
+          .optional()
+          .openapi({ description: "That CloudTrail named nobody, or why it could not be asked; without `by` only" }),
         end_reason: z.string().optional().openapi({ description: "Why a person ended it" }),
       })
       .optional()

@@ -1,3 +1,4 @@
+import { CloudTrailClient } from "@aws-sdk/client-cloudtrail";
 import { PersonalizeClient } from "@aws-sdk/client-personalize";
 import { ResourceGroupsTaggingAPIClient } from "@aws-sdk/client-resource-groups-tagging-api";
 import { afterEach, describe, expect, test } from "vitest";
@@ -227,7 +228,11 @@ describe("a session policy that AWS does not take", () => {
 
 test("a region whose host does not exist is named in the error", async () => {
   const config = { region: "eu-north-1", credentials: { accessKeyId: "a", secretAccessKey: "b" } };
-  const clients = { personalize: new PersonalizeClient(config), tagging: new ResourceGroupsTaggingAPIClient(config) };
+  const clients = {
+    personalize: new PersonalizeClient(config),
+    tagging: new ResourceGroupsTaggingAPIClient(config),
+    cloudtrail: () => Promise.resolve(new CloudTrailClient(config)),
+  };
   const credentials = rememberCredentials(
     () => Promise.resolve(config.credentials),
     () => 0,
