@@ -172,13 +172,21 @@ const DELIVERED_MS = 15 * 60_000;
 /** What is not there after a day does not come. */
 const NEVER_MS = 24 * 3_600_000;
 
+/** Name of the error that more calls wrote tags at the time than are read. */
+export const TOO_MANY_EVENTS = "TooManyEventsError";
+
+/** Whether CloudTrail answered, so that another answer comes only of events that were late. */
+export function isAnswered(lookup: FightLookup): boolean {
+  return lookup.outcome === "nobody" || lookup.error.name === TOO_MANY_EVENTS;
+}
+
 /**
- * Whether CloudTrail is to be asked who reverts. What failed is tried again while CloudTrail may know it. Where nobody was named, the event
- * may be late: asked again after 15 minutes at least, and each time after twice as long, for a day.
+ * Whether CloudTrail is to be asked who reverts. What failed is tried again while CloudTrail may know it. Where it answered and nobody was
+ * named, the event may be late: asked again after 15 minutes at least, and each time after twice as long, for a day.
  */
 export function isLookupDue({ by, lookup, repaired_at, reverted_at }: FightDetail, now: Date): boolean {
   if (by || now.getTime() - Date.parse(repaired_at) >= KEPT_MS) return false;
-  if (lookup?.outcome !== "nobody") return true;
+  if (!lookup || !isAnswered(lookup)) return true;
   const reverted = Date.parse(reverted_at);
   const asked_after = Date.parse(lookup.at) - reverted;
   const after = now.getTime() - reverted;

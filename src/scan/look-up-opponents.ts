@@ -1,6 +1,6 @@
 import type { Database } from "../db/client.ts";
 import { listFights, nameOpponent, noteLookup, type OpenFight } from "../findings/db/fights.ts";
-import { isLookupDue } from "../findings/fights.ts";
+import { isLookupDue, TOO_MANY_EVENTS } from "../findings/fights.ts";
 import { recordedCalls, type RecordedPage } from "../inventory/aws/lookup-events.ts";
 import type { Aws, TargetApi } from "../inventory/aws/session.ts";
 import { toReadError } from "../inventory/call-error.ts";
@@ -23,21 +23,18 @@ export type LookupDeps = {
 
 const TARGETS_AT_ONCE = 4;
 
-/**
- * So many pages are 5,000 calls that wrote tags of whatever service, in 50 seconds at the
- * rate that AWS allows.
- */
+/** 5,000 calls that wrote tags, of whatever service: 50 seconds at the rate that AWS allows to all who ask in the account and region. */
 const MOST_PAGES = 100;
 
 /** More calls wrote tags than are read after one scan. */
 class TooManyEventsError extends Error {
-  override name = "TooManyEventsError";
+  override name = TOO_MANY_EVENTS;
 }
 
 /**
- * Asks CloudTrail, in the targets that were scanned, about the fights of which nobody knows who reverts: who wrote tags of the resource last between our repair and its
- * revert, and was not us. The finding says who, or that nobody is named, or why CloudTrail could not be asked. Returns how many were named.
- * Throws when the database fails; ends early when the signal aborts.
+ * Asks CloudTrail, in the targets that were scanned, about the fights of which nobody knows who reverts: who wrote tags of the resource
+ * last between our repair and its revert, and was not us. The finding says who, or that nobody is named, or why CloudTrail could not
+ * tell. Returns how many were named. Throws when the database fails; ends early when the signal aborts.
  */
 export async function lookUpOpponents(
   deps: LookupDeps,

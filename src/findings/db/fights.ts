@@ -4,7 +4,7 @@ import type { Database } from "../../db/client.ts";
 import { OWN_POLICY_ID } from "../../policy/own-policy.ts";
 import type { FightDetail, FightLookup } from "../../policy/verdict.ts";
 import { type FindingChange, type FindingRow, type Occasion, resolved } from "../changes.ts";
-import { fightDetail } from "../fights.ts";
+import { fightDetail, isAnswered } from "../fights.ts";
 import { findings } from "../schema.ts";
 import { newTally } from "../tally.ts";
 import { releaseHeld } from "./held.ts";
@@ -92,7 +92,7 @@ export async function noteLookup(
 }
 
 function isSameFailure(before: FightLookup | undefined, after: FightLookup): boolean {
-  if (before?.outcome !== "failed" || after.outcome !== "failed") return false;
+  if (before?.outcome !== "failed" || after.outcome !== "failed" || isAnswered(after)) return false;
   return before.error.name === after.error.name && before.error.operation === after.error.operation;
 }
 
