@@ -155,6 +155,7 @@ export const ConfigFile = z.strictObject({
       error_share: z.number().min(0).max(1).default(0.2),
       error_minimum: z.number().int().positive().default(20),
       actions_at_once: z.number().int().min(1).max(64).default(8),
+      cloudtrail: z.boolean().default(false),
       canary: z
         .strictObject({
           share: z.number().min(0).max(1).default(0.05),

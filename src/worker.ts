@@ -6,7 +6,9 @@ import { type Aws, openAws } from "./inventory/aws/session.ts";
 import { autoRemediate } from "./remediation/aws/auto.ts";
 import { awsSettings } from "./scan/aws-settings.ts";
 import { ensureInstallation, isReachable } from "./scan/installation.ts";
+import { lookUpOpponents } from "./scan/look-up-opponents.ts";
 import { nameOpponents } from "./scan/name-opponents.ts";
+import { scannedTargets } from "./scan/store.ts";
 import { startWork, type WorkDeps } from "./scan/work.ts";
 import { version } from "./version.ts";
 
@@ -88,6 +90,8 @@ export function workDeps(given: {
       await nameOpponents(database, now());
       const repair = { database, aws, set, now, budgets: config.remediation, alone: kind === "pglite" };
       await autoRemediate(repair, scan.id, signal);
+      if (!config.remediation.cloudtrail) return;
+      await lookUpOpponents({ database, aws, now }, await scannedTargets(database, scan.id), signal);
     },
   };
 }

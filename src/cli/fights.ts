@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { UsageError } from "../config.ts";
 import type { Database } from "../db/client.ts";
 import { endFight, listFights } from "../findings/db/fights.ts";
+import { lookupText } from "../findings/fights.ts";
 import { withContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
 import { table } from "./table.ts";
@@ -59,7 +60,7 @@ export async function listOpen({ database, out }: Deps, options: { json?: boolea
         `${fight.policy_id}/${fight.rule_id}`,
         String(fight.reverts),
         fight.reverted_at,
-        fight.by?.principal ?? "not known",
+        fight.by?.principal ?? (fight.lookup ? lookupText(fight.lookup) : "not known"),
       ]),
     ),
   );

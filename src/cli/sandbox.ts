@@ -18,6 +18,7 @@ type Options = {
   unindexed?: ResourceType[];
   latency: number;
   lag: number;
+  trailLag: number;
   rateLimit?: Record<string, RateLimit>;
   state?: string;
 };
@@ -30,6 +31,7 @@ Examples:
   tagwarden sandbox --accounts 30 --suspended 1                   two pages of ListAccounts, one account closed
   tagwarden sandbox --accounts 99 --regions all --empty-pages     100 accounts in 11 regions
   tagwarden sandbox --latency 50 --lag 30000                      50 ms a call; the index shows a change 30 s later
+  tagwarden sandbox --trail-lag 300000                            CloudTrail shows a call five minutes later
   tagwarden sandbox --never-tagged 0.03 --unindexed solution-version,data-deletion-job
   tagwarden sandbox --rate-limit 'List*=50/10,GetResources=150/15'  a burst of 50 lists, then 10/s of each
   tagwarden sandbox --state .tagwarden/sandbox.ndjson             changes are there again at the next start
@@ -42,7 +44,7 @@ While it runs:
 export function sandboxCommand(): Command {
   return new Command("sandbox")
     .description(
-      "Run an emulated AWS (Personalize, Resource Groups Tagging API, STS, Organizations) with a seeded organization.",
+      "Run an emulated AWS (Personalize, Resource Groups Tagging API, STS, Organizations, CloudTrail) with a seeded organization.",
     )
     .option("--port <number>", "port to listen on; 0 takes any free one", wholeNumber(0, 65_535), 4566)
     .option("--host <address>", "address to listen on", "127.0.0.1")
@@ -60,7 +62,12 @@ export function sandboxCommand(): Command {
     .option("--unindexed <types>", "types that the tagging index does not hold (default: it holds all)", types)
     .option("--latency <ms>", "how long every answer takes longer", wholeNumber(0, 600_000), 0)
     .option("--lag <ms>", "how long after a change the tagging index shows it", wholeNumber(0, 86_400_000), 0)
-    .option("--rate-limit <limits>", "calls at once and per second, by operation; others are not limited", limits)
+    .option("--trail-lag <ms>", "how long after a call CloudTrail shows it", wholeNumber(0, 86_400_000), 0)
+    .option(
+      "--rate-limit <limits>",
+      "calls at once and per second, by operation; others are not limited, but LookupEvents",
+      limits,
+    )
     .option("--state <file>", "journal of changes, replayed at the next start")
     .addHelpText("after", EXAMPLES)
     .action(async (options: Options) => {
@@ -73,6 +80,7 @@ export function sandboxCommand(): Command {
         suspended_accounts: options.suspended,
         latency_ms: options.latency,
         index_lag_ms: options.lag,
+        trail_lag_ms: options.trailLag,
         ...(options.emptyPages === true ? { empty_pages: true } : {}),
         ...(options.regions === undefined ? {} : { regions: options.regions }),
         ...(options.unindexed === undefined ? {} : { unindexed_types: options.unindexed }),

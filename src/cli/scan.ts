@@ -136,6 +136,14 @@ async function scan(context: Context, options: ScanOptions): Promise<number> {
     const { autoRemediate } = await import("../remediation/aws/auto.ts");
     const repair = { database, aws, set: active, now, budgets: config.remediation, alone: kind === "pglite" };
     const remediation = state === "cancelled" ? null : await autoRemediate(repair, row.id, signal);
+    if (state !== "cancelled") {
+      const { nameOpponents } = await import("../scan/name-opponents.ts");
+      await nameOpponents(database, now());
+    }
+    if (state !== "cancelled" && config.remediation.cloudtrail) {
+      const { lookUpOpponents } = await import("../scan/look-up-opponents.ts");
+      await lookUpOpponents({ database, aws, now }, targets, signal);
+    }
     const { printReport } = await import("./report.ts");
     await printReport(database, row.id, options, process.stdout, remediation);
     return await exitCode(database, row.id, state, remediation, options.failOn);

@@ -17,7 +17,7 @@ type Options = Narrowing & { check?: boolean; json?: boolean };
 const HELP = `
 Nothing is recorded, and no database is opened. Without --check only the caller and, where the configuration says so, AWS
 Organizations are asked. With it every role is assumed, and what a scan needs is tried: each of the thirteen lists, the tags of
-one resource, the tag index.
+one resource, the tag index, and the event history of CloudTrail where remediation.cloudtrail is on.
 
 Exit codes: 0 done; 1 a check failed; 2 nothing can be scanned so; 4 AWS could not be asked.
 
@@ -80,13 +80,18 @@ async function named(
   }
 }
 
-async function check({ config, signal }: Context, aws: Aws, choice: TargetChoice): Promise<AdvisedCheck[]> {
+async function check({ config, signal, now }: Context, aws: Aws, choice: TargetChoice): Promise<AdvisedCheck[]> {
   const all = targetsOf(choice);
   const { role, external_id } = config.targets;
   const asker: Asker = { caller: await aws.caller(), role, external_id };
   const progress = writtenOver(process.stderr);
   const onDone = (done: number) => progress.update(`Trying: ${done} of ${all.length} targets`);
-  const checks = await checkTargets(aws, all, { signal, onDone }).finally(progress.end);
+  const checks = await checkTargets(aws, all, {
+    signal,
+    onDone,
+    cloudtrail: config.remediation.cloudtrail,
+    now,
+  }).finally(progress.end);
   return checks.map((each) => ({ ...each, advice: adviceFor(each, asker) }));
 }
 

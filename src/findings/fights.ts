@@ -1,6 +1,6 @@
 import type { ReadingSource } from "../inventory/resource.ts";
 import { OWN_POLICY_ID } from "../policy/own-policy.ts";
-import type { FightDetail, ViolationDetail } from "../policy/verdict.ts";
+import type { FightDetail, FightLookup, ViolationDetail } from "../policy/verdict.ts";
 import { type FindingChange, type FindingRow, type Occasion, resolved, scanned } from "./changes.ts";
 import { findingId } from "./identity.ts";
 
@@ -143,12 +143,52 @@ function beginning(
 
 /** What a fight finding says. */
 export function fightDetail(key: string, fight: FightDetail): ViolationDetail {
-  const by = fight.by === undefined ? "" : `, last by ${fight.by.principal}`;
+  const by = whoReverts(fight);
   const rule = `${fight.policy_id}/${fight.rule_id}`;
   return {
-    message: `The repair of ${key} that ${rule} asks for was reverted ${fight.reverts} times within 7 days${by}`,
+    message: `The repair of ${key} that ${rule} asks for was reverted ${fight.reverts} times within 7 days${by && `, ${by}`}`,
     observed: {},
     expected: "nobody reverts the repair, or no rule asks for it",
     fight,
   };
+}
+
+function whoReverts({ by, lookup }: FightDetail): string {
+  if (by) return `last by ${by.principal}`;
+  return lookup ? lookupText(lookup) : "";
+}
+
+/** What came of asking CloudTrail who reverts, in words. */
+export function lookupText(lookup: FightLookup): string {
+  if (lookup.outcome === "nobody") return "CloudTrail names nobody";
+  const { operation, name } = lookup.error;
+  return `CloudTrail could not tell by whom (${operation}: ${name})`;
+}
+
+/** CloudTrail keeps its event history for so long. Source: CloudTrail User Guide, "Working with event history". */
+const KEPT_MS = 90 * 24 * 3_600_000;
+/** An event is there about five minutes after its call, within 15 as a rule. Source: CloudTrail User Guide, "How CloudTrail works". */
+const DELIVERED_MS = 15 * 60_000;
+/** What is not there after a day does not come. */
+const NEVER_MS = 24 * 3_600_000;
+
+/** Name of the error that more calls wrote tags at the time than are read. */
+export const TOO_MANY_EVENTS = "TooManyEventsError";
+
+/** Whether CloudTrail answered, so that another answer comes only of events that were late. */
+export function isAnswered(lookup: FightLookup): boolean {
+  return lookup.outcome === "nobody" || lookup.error.name === TOO_MANY_EVENTS;
+}
+
+/**
+ * Whether CloudTrail is to be asked who reverts. What failed is tried again while CloudTrail may know it. Where it answered and nobody was
+ * named, the event may be late: asked again after 15 minutes at least, and each time after twice as long, for a day.
+ */
+export function isLookupDue({ by, lookup, repaired_at, reverted_at }: FightDetail, now: Date): boolean {
+  if (by || now.getTime() - Date.parse(repaired_at) >= KEPT_MS) return false;
+  if (!lookup || !isAnswered(lookup)) return true;
+  const reverted = Date.parse(reverted_at);
+  const asked_after = Date.parse(lookup.at) - reverted;
+  const after = now.getTime() - reverted;
+  return asked_after < NEVER_MS && after >= Math.max(asked_after + DELIVERED_MS, 2 * asked_after);
 }

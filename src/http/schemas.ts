@@ -13,13 +13,13 @@ export const whole = () => z.int().min(0);
 const ratio = (description: string) => z.number().min(0).max(1).nullable().openapi({ description });
 
 /** Why something could not be read. */
-const ReadError = z
-  .strictObject({
+const readError = () =>
+  z.strictObject({
     name: z.string().openapi({ example: "AccessDeniedException" }),
     message: z.string(),
     operation: z.string().openapi({ example: "ListCampaigns" }),
-  })
-  .openapi("ReadError");
+  });
+const ReadError = readError().openapi("ReadError");
 
 /** What a rule saw and what it wanted. */
 const Detail = z
@@ -42,6 +42,13 @@ const Detail = z
           .strictObject({ principal: z.string(), at: z.iso.datetime() })
           .optional()
           .openapi({ description: "Who wrote tags of the resource between the two, where it is known" }),
+        lookup: z
+          .union([
+            z.strictObject({ outcome: z.literal("nobody"), at: z.iso.datetime() }),
+            z.strictObject({ outcome: z.literal("failed"), at: z.iso.datetime(), error: readError() }),
+          ])
+          .optional()
+          .openapi({ description: "That CloudTrail named nobody, or why it could not be asked; without `by` only" }),
         end_reason: z.string().optional().openapi({ description: "Why a person ended it" }),
       })
       .optional()

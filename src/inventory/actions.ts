@@ -9,6 +9,8 @@ const TYPES = Object.values(RESOURCE_TYPES);
 export const READ_TAGS = "personalize:ListTagsForResource";
 /** The tag index; it knows no narrower resource than all. */
 export const READ_INDEX = "tag:GetResources";
+/** Who called what, from the event history of CloudTrail. Asked only where `remediation.cloudtrail` is on. */
+export const LOOKUP_EVENTS = "cloudtrail:LookupEvents";
 
 /** The lists of the thirteen types. */
 export const LIST_ACTIONS: readonly string[] = TYPES.map(({ list_operation }) => `personalize:${list_operation}`);
@@ -34,12 +36,13 @@ const DESCRIBE_ACTIONS = TYPES.map(({ describe_operation }) => `personalize:${de
 
 /**
  * What a session is narrowed to, whatever its role may do besides: a policy of its own, for the text of which AWS allows 2,048
- * characters. Source: STS API Reference, AssumeRole.
+ * characters. `cloudtrail`: a scan may look up there who reverts repairs. Source: STS API Reference, AssumeRole.
  */
-export const SESSION_POLICIES: Readonly<Record<Purpose, string>> = {
-  scan: policyText([...new Set([...ACTIONS.scan, ...DESCRIBE_ACTIONS])].toSorted()),
-  repair: policyText(ACTIONS.repair),
-};
+export function sessionPolicyText(purpose: Purpose, cloudtrail: boolean): string {
+  if (purpose === "repair") return policyText(ACTIONS.repair);
+  const lookup = cloudtrail ? [LOOKUP_EVENTS] : [];
+  return policyText([...new Set([...ACTIONS.scan, ...DESCRIBE_ACTIONS, ...lookup])].toSorted());
+}
 
 function policyText(actions: readonly string[]): string {
   return JSON.stringify({ Version: "2012-10-17", Statement: [{ Effect: "Allow", Action: actions, Resource: "*" }] });

@@ -25,7 +25,7 @@ export type ChangeEvent = {
   readonly event_name: string;
   /** When it was called, to the second. */
   readonly event_time: Date;
-  /** ARN of whoever called, as CloudTrail shows it; null where it shows none. */
+  /** ARN of whoever called, as CloudTrail shows it, or the service of AWS that did; null where it shows neither. */
   readonly principal: string | null;
 } & (
   | { readonly unit: Unit; readonly arn: string }
@@ -60,19 +60,21 @@ export function changesTagsOnly(event_name: string): boolean {
   return PLACES.get(event_name) === TAGGING;
 }
 
+const CALL = "AWS API Call via CloudTrail";
 const NOT_CALL = "it is not a call of Amazon Personalize that CloudTrail recorded";
 
 /** Reads a delivery. A text says why it is none of those that the rule in docs/events.md lets through. */
 export function changeEvent(delivery: Delivery): ChangeEvent | string {
   const { id, account: account_id, region, time, detail } = delivery;
   const { eventSource, eventName, errorCode } = detail;
-  if (delivery.source !== "aws.personalize" || delivery["detail-type"] !== "AWS API Call via CloudTrail")
-    return NOT_CALL;
+  if (delivery.source !== "aws.personalize" || delivery["detail-type"] !== CALL) return NOT_CALL;
   if (eventSource !== "personalize.amazonaws.com" || typeof eventName !== "string") return NOT_CALL;
   const place = PLACES.get(eventName);
   if (place === undefined) return "the call changes no tags, and makes or deletes no resource that can have tags";
   if (errorCode !== undefined && errorCode !== null) return "the call failed, so it changed nothing";
-  const principal = member(detail["userIdentity"], "arn");
+  const identity = detail["userIdentity"];
+  // A call that a service of AWS made by itself has no ARN. Source: CloudTrail User Guide, "userIdentity element".
+  const principal = member(identity, "arn") ?? member(identity, "invokedBy");
   const event = {
     id,
     account_id,
@@ -90,6 +92,22 @@ export function changeEvent(delivery: Delivery): ChangeEvent | string {
   if (parsed.account_id !== account_id || parsed.region !== region)
     return unusable("it is of another account or region than the resource that it names");
   return { ...event, unit: { partition, account_id, region, type }, arn };
+}
+
+/** Reads a record of CloudTrail itself, as its event history has it: the same as its delivery. */
+export function recordedCall(record: Readonly<Record<string, unknown>>): ChangeEvent | string {
+  const text = (field: string) => member(record, field) ?? "";
+  const time = text("eventTime");
+  if (Number.isNaN(Date.parse(time))) return "its record does not say when it was";
+  return changeEvent({
+    id: text("eventID"),
+    "detail-type": CALL,
+    source: "aws.personalize",
+    account: text("recipientAccountId"),
+    time,
+    region: text("awsRegion"),
+    detail: record,
+  });
 }
 
 function member(part: unknown, field: string): string | null {

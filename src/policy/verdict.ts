@@ -1,3 +1,5 @@
+import type { ReadError } from "../inventory/resource.ts";
+
 /** How bad a violation is, in rising order. */
 export const SEVERITIES = ["low", "medium", "high", "critical"] as const;
 export type Severity = (typeof SEVERITIES)[number];
@@ -42,9 +44,16 @@ export type FightDetail = {
   readonly reverted_at: string;
   /** Who wrote tags of the resource between the two, the last one that was not us. Absent: nobody was named. */
   readonly by?: { readonly principal: string; readonly at: string };
+  /** What CloudTrail answered when it was asked who that was. Absent: it was not asked, or somebody is named. */
+  readonly lookup?: FightLookup;
   /** Why a person ended it. */
   readonly end_reason?: string;
 };
+
+/** That CloudTrail named nobody, or why it could not be asked; and when, in ISO 8601. */
+export type FightLookup =
+  | { readonly outcome: "nobody"; readonly at: string }
+  | { readonly outcome: "failed"; readonly at: string; readonly error: ReadError };
 
 /** A violation of one rule on one resource. */
 export type Violation = {

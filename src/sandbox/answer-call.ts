@@ -2,16 +2,17 @@ import type { IncomingMessage } from "node:http";
 import type { Caller } from "./caller.ts";
 import type { Json } from "./check-input.ts";
 import { checkInput, constraintMessage } from "./check-input.ts";
+import { CLOUDTRAIL } from "./cloudtrail.ts";
 import { AwsError } from "./error.ts";
 import type { FaultKind } from "./faults.ts";
 import { ORGANIZATIONS } from "./organizations.ts";
 import { PERSONALIZE } from "./personalize.ts";
 import { decodeJson, decodeQuery } from "./protocol.ts";
-import type { Context, Service } from "./service.ts";
+import type { Context, Handler, Service } from "./service.ts";
 import { STS } from "./sts.ts";
 import { TAGGING } from "./tagging.ts";
 
-const SERVICES: readonly Service[] = [PERSONALIZE, TAGGING, STS, ORGANIZATIONS];
+const SERVICES: readonly Service[] = [PERSONALIZE, TAGGING, STS, ORGANIZATIONS, CLOUDTRAIL];
 
 /** What a request asks for. `form` is there for the query protocol only. */
 export type Call = {
@@ -26,7 +27,7 @@ export function readCall(request: IncomingMessage, body: string): Call {
   const header = request.headers["x-amz-target"];
   if (typeof header === "string") {
     const dot = header.lastIndexOf(".");
-    const service = SERVICES.find((each) => each.protocol === "json" && each.prefix === header.slice(0, dot));
+    const service = SERVICES.find((each) => each.protocol === "json" && isTarget(header.slice(0, dot), each));
     if (service) return { service, operation: header.slice(dot + 1), body, form: null };
     throw new AwsError("UnknownOperationException", `The sandbox has no service ${header.slice(0, dot)}`);
   }
@@ -35,6 +36,11 @@ export function readCall(request: IncomingMessage, body: string): Call {
   const operation = form.get("Action");
   if (operation !== null) return { service: STS, operation, body, form };
   throw new AwsError("UnknownOperationException", "The request names no operation", 404);
+}
+
+/** Some clients put the namespace of the service before its name, as botocore does for CloudTrail. */
+function isTarget(name: string, { prefix }: Service): boolean {
+  return name === prefix || name.endsWith(`.${prefix}`);
 }
 
 /** A signature for another service is refused, as AWS does before it looks at the operation. */
@@ -61,9 +67,28 @@ export function perform(call: Call, fault: FaultKind | null, context: Context): 
   if (refusal !== null) throw fail("denied", denial(context.caller, service, operation, refusal));
   if (shapes.input === null) return run({}, context);
   const input = call.form ? decodeQuery(model, shapes.input, call.form) : decodeJson(call.body);
+  service.refuse?.(input);
   const problems = checkInput(model, shapes.input, input);
   if (problems.length > 0) throw fail("constraint", constraintMessage(problems));
-  return run(input, context);
+  if (service !== PERSONALIZE || !CHANGES.test(operation)) return run(input, context);
+  return kept(operation, input, context, run);
+}
+
+/** Operations of Personalize that change something. */
+const CHANGES = /^(Create|Delete|Update|Start|Stop|Tag|Untag)/;
+
+/** Does a call, and keeps in the trail how it went. */
+function kept(name: string, input: Json, context: Context, run: Handler): Json {
+  const { world, caller, now: at } = context;
+  const call = { caller, name, source: "personalize.amazonaws.com", input, at };
+  try {
+    const answer = run(input, context);
+    world.trail.keep({ ...call, answer, error: null });
+    return answer;
+  } catch (error) {
+    if (error instanceof AwsError) world.trail.keep({ ...call, answer: null, error });
+    throw error;
+  }
 }
 
 function denial(caller: Caller, { iam_prefix }: Service, operation: string, reason?: string): string {

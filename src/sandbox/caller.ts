@@ -6,7 +6,7 @@ import type { SessionPolicy } from "./session-policy.ts";
 export type Caller = {
   readonly account_id: string;
   readonly region: string;
-  /** Signing name: `personalize`, `tagging`, `sts`, `organizations`. */
+  /** Signing name: `personalize`, `tagging`, `sts`, `organizations`, `cloudtrail`. */
   readonly service: string;
   readonly access_key_id: string;
   /** ARN of the user, or of the assumed role's session. */

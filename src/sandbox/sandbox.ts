@@ -27,7 +27,9 @@ export type SandboxOptions = {
   latency_ms?: number;
   /** How long after a change the tagging index shows it. */
   index_lag_ms?: number;
-  /** By operation or wildcard (`List*`, `*`): each operation has its own bucket for each account and region. */
+  /** How long after a call CloudTrail shows it. */
+  trail_lag_ms?: number;
+  /** By operation or wildcard (`List*`, `*`): each operation has its own bucket for each account and region. LookupEvents has that of AWS when absent. */
   rate_limits?: Record<string, RateLimit>;
   faults?: FaultRule[];
   /** Audit roles that are not as the others. */

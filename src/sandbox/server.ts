@@ -7,7 +7,7 @@ import { perform, readCall, refuseOtherScope } from "./answer-call.ts";
 import { callerOf } from "./caller.ts";
 import { answerControl } from "./control.ts";
 import { AwsError } from "./error.ts";
-import { Faults, RateLimits } from "./faults.ts";
+import { Faults, type RateLimit, RateLimits } from "./faults.ts";
 import { Journal } from "./journal.ts";
 import { placeNew } from "./place-new.ts";
 import { sendAnswer, sendError } from "./protocol.ts";
@@ -21,6 +21,9 @@ export { sandboxCredentials } from "./caller.ts";
 export type { FaultRule, RateLimit } from "./faults.ts";
 export type { Sandbox, SandboxOptions } from "./sandbox.ts";
 
+/** Limits that AWS documents as numbers. Source: CloudTrail API Reference, LookupEvents. */
+const AWS_LIMITS: Readonly<Record<string, RateLimit>> = { LookupEvents: { burst: 2, per_second: 2 } };
+
 /** Starts an emulated AWS on one port. Rejects when the port is taken or the state file is of another world. */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const now = options.now ?? (() => new Date());
@@ -33,13 +36,14 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     never_tagged_share: options.never_tagged_share ?? null,
     unindexed_types: options.unindexed_types ?? [],
     index_lag_ms: options.index_lag_ms ?? 0,
+    trail_lag_ms: options.trail_lag_ms ?? 0,
     empty_pages: options.empty_pages ?? false,
     ...(options.tag_policies && { tag_policies: options.tag_policies }),
     now,
   });
   const faults = new Faults(options.seed ?? 1, options.faults ?? []);
   const roles = new Roles(options.roles ?? []);
-  const limits = new RateLimits(options.rate_limits ?? {}, now);
+  const limits = new RateLimits({ ...AWS_LIMITS, ...options.rate_limits }, now);
   const counts = countCalls();
   let latency_ms = options.latency_ms ?? 0;
   const journal = options.state_file === undefined ? null : Journal.open(options.state_file, world);

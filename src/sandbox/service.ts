@@ -22,6 +22,8 @@ export type Service = {
   readonly prefix: string;
   readonly model: Model;
   readonly operations: Readonly<Record<string, Handler>>;
+  /** Refuses a request, before its shape is checked, under error names that only this service has. Throws AwsError. */
+  readonly refuse?: (input: Json) => void;
   /** Errors that each service names in its own way. */
   readonly errors: Readonly<Record<"constraint" | "throttle" | "internal" | "denied" | "unknown_operation", ErrorForm>>;
   /** Prefix of its actions in IAM, for the wording of a denial. */

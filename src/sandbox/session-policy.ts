@@ -7,11 +7,12 @@ export type SessionPolicy = { readonly allow: readonly string[]; readonly deny: 
 /** The most that AWS takes as the text of the policies of a session. Source: STS API Reference, AssumeRole. */
 const MAX_CHARACTERS = 2048;
 
-/** The managed policies that the sandbox knows: AWS's own, and two that every account has, as docs/iam makes them. */
+/** The managed policies that the sandbox knows: AWS's own, and three that every account has, as docs/iam makes them. */
 const AWS_MANAGED: Record<string, readonly string[]> = {
   ReadOnlyAccess: ["personalize:Describe*", "personalize:Get*", "personalize:List*", "tag:Get*"],
 };
 const OWN_MANAGED: Record<string, readonly string[]> = {
+  TagwardenLookup: ["cloudtrail:LookupEvents"],
   TagwardenScan: ["personalize:Describe*", "personalize:List*", "tag:GetResources"],
   TagwardenRepair: ["personalize:ListTagsForResource", "personalize:TagResource", "personalize:UntagResource"],
 };

@@ -11,6 +11,7 @@ import type { SandboxResource, Tags } from "./resource.ts";
 import { NO_TAGS } from "./resource.ts";
 import type { SandboxTagPolicy } from "./tag-policies.ts";
 import { TagIndex } from "./tag-index.ts";
+import { Trail } from "./trail.ts";
 
 /** What makes a world: the same settings give the same one. */
 export type WorldSettings = {
@@ -22,6 +23,8 @@ export type WorldSettings = {
   readonly never_tagged_share: number | null;
   readonly unindexed_types: readonly ResourceType[];
   readonly index_lag_ms: number;
+  /** How long after a call CloudTrail shows it; at once when absent. */
+  readonly trail_lag_ms?: number;
   /** Lists of the organization have an empty page between any two. */
   readonly empty_pages?: boolean;
   /** Those of the seeded organization when absent. */
@@ -62,6 +65,8 @@ export type Target = Place & {
 export class World {
   readonly accounts: readonly SandboxAccount[];
   readonly settings: WorldSettings;
+  /** What callers changed. */
+  readonly trail: Trail;
   readonly #sizes: ReadonlyMap<string, number>;
   readonly #targets = new Map<string, Target>();
   /** Called after each change. */
@@ -69,6 +74,7 @@ export class World {
 
   constructor(settings: WorldSettings) {
     this.settings = settings;
+    this.trail = new Trail(settings.trail_lag_ms ?? 0);
     this.accounts = organizationAccounts(settings.accounts, settings.suspended_accounts);
     this.#sizes = sizesOf(this.accounts, settings);
   }

@@ -12,6 +12,7 @@ export function awsSettings(config: Config, sandbox?: Pick<AwsSettings, "endpoin
       role: {
         session_name,
         session_policy,
+        cloudtrail: config.remediation.cloudtrail,
         ...(role !== undefined && { name: role }),
         ...(repair_role !== undefined && { repair_name: repair_role }),
         ...(external_id !== undefined && { external_id }),

@@ -1,4 +1,4 @@
-import { READ_INDEX } from "../inventory/actions.ts";
+import { LOOKUP_EVENTS, READ_INDEX } from "../inventory/actions.ts";
 import type { Check } from "./check-targets.ts";
 
 /** Who asks, and by which role in other accounts. */
@@ -18,10 +18,15 @@ export function adviceFor({ account_id, action, error }: Check, asker: Asker): s
     return `What answers as STS gave a session of another account. Nothing is read with it. Look at AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_STS.`;
   if (!error.name.startsWith("AccessDenied")) return null;
   if (action === "sts:AssumeRole") return entryAdvice(error.message, roleArn, asker);
-  const consequence =
-    action === READ_INDEX ? " Without it a scan asks the service for every resource, which takes longer." : "";
-  return `${cause(error.message, action, who)}${consequence}`;
+  return `${cause(error.message, action, who)}${CONSEQUENCES[action] ?? ""}`;
 }
+
+/** What goes on without a permission. */
+const CONSEQUENCES: Readonly<Record<string, string>> = {
+  [READ_INDEX]: " Without it a scan asks the service for every resource, which takes longer.",
+  [LOOKUP_EVENTS]:
+    " Without it nobody is named who reverts repairs, unless an event tells; remediation.cloudtrail asks for it.",
+};
 
 /** AWS gives the same answer to a role that is not there and to one that does not let the caller in. */
 function entryAdvice(message: string, roleArn: string, { caller, external_id }: Asker): string {
@@ -42,5 +47,5 @@ function cause(message: string, action: string, who: string): string {
     return `A service control policy of the organization denies ${action} to ${who}.`;
   if (/permissions boundary/.test(message)) return `A permissions boundary of ${who} leaves out ${action}.`;
   if (/explicit deny/.test(message)) return `A policy denies ${action} to ${who}.`;
-  return `Allow ${action} to ${who}, as docs/iam/scan.json does.`;
+  return `Allow ${action} to ${who}, as docs/iam/${action === LOOKUP_EVENTS ? "lookup" : "scan"}.json does.`;
 }

@@ -1,4 +1,5 @@
-import { LIST_ACTIONS, READ_INDEX, READ_TAGS } from "../inventory/actions.ts";
+import { LIST_ACTIONS, LOOKUP_EVENTS, READ_INDEX, READ_TAGS } from "../inventory/actions.ts";
+import { recordedCalls } from "../inventory/aws/lookup-events.ts";
 import { callPersonalize } from "../inventory/aws/personalize-call.ts";
 import { taggingSdk } from "../inventory/aws/sdk.ts";
 import type { Aws, TargetApi } from "../inventory/aws/session.ts";
@@ -24,13 +25,14 @@ const REGIONS_AT_ONCE = 4;
 
 /**
  * Tries what a scan needs in each target, without reading more than one resource of each type: to enter the account, the
- * thirteen lists, the tags of one resource, the tag index. Errors of AWS are results; throws only when the signal aborts.
+ * thirteen lists, the tags of one resource, the tag index, and the event history where `cloudtrail` is on. Errors of AWS are results; throws only when the signal aborts.
  */
 export async function checkTargets(
   aws: Pick<Aws, "caller" | "target">,
   targets: readonly Target[],
-  { signal, onDone }: { signal: AbortSignal; onDone: (done: number) => void },
+  options: { signal: AbortSignal; onDone: (done: number) => void; cloudtrail: boolean; now: () => Date },
 ): Promise<Check[]> {
+  const { signal, onDone } = options;
   const checks = new Map<Target | string, Check[]>();
   let done = 0;
   const accounts = [...Map.groupBy(targets, ({ account_id }) => account_id)];
@@ -39,7 +41,7 @@ export async function checkTargets(
     checks.set(account_id, [entry]);
     await forEachLimited(ofAccount, REGIONS_AT_ONCE, async (target) => {
       signal.throwIfAborted();
-      if (entry.state === "ok") checks.set(target, await checkTarget(await aws.target(target), signal));
+      if (entry.state === "ok") checks.set(target, await checkTarget(await aws.target(target), options));
       onDone(++done);
     });
   });
@@ -67,7 +69,10 @@ async function checkEntry(
   }
 }
 
-async function checkTarget(api: TargetApi, signal: AbortSignal): Promise<Check[]> {
+async function checkTarget(
+  api: TargetApi,
+  { signal, cloudtrail, now }: { signal: AbortSignal; cloudtrail: boolean; now: () => Date },
+): Promise<Check[]> {
   const { account_id, region } = api.target;
   const attempt = async <T>(action: string, run: (operation: string) => Promise<T>) => {
     const operation = action.split(":")[1] ?? "";
@@ -81,6 +86,7 @@ async function checkTarget(api: TargetApi, signal: AbortSignal): Promise<Check[]
     }
   };
   const indexed = attempt(READ_INDEX, (operation) => askIndex(api, operation, signal));
+  const lookup = cloudtrail ? [attempt(LOOKUP_EVENTS, () => lookUp(api, now(), signal))] : [];
   const lists = await Promise.all(
     LIST_ACTIONS.map((action, index) =>
       attempt(action, async (operation) => {
@@ -94,7 +100,12 @@ async function checkTarget(api: TargetApi, signal: AbortSignal): Promise<Check[]
     ? (await attempt(READ_TAGS, (operation) => callPersonalize(api, "read", operation, { resourceArn: arn }, signal)))
         .check
     : { account_id, region, action: READ_TAGS, state: "not_tried", error: null };
-  return [...lists.map(({ check }) => check), tags, (await indexed).check];
+  return [
+    ...lists.map(({ check }) => check),
+    tags,
+    (await indexed).check,
+    ...(await Promise.all(lookup)).map(({ check }) => check),
+  ];
 }
 
 /** ARN of the resource that a list shows; null when it shows none. The lists are in the order of the table of types. */
@@ -112,4 +123,11 @@ async function askIndex(api: TargetApi, operation: string, signal: AbortSignal):
   const { GetResourcesCommand } = await taggingSdk();
   const command = new GetResourcesCommand({ ResourcesPerPage: 1 });
   return api.call("index", operation, (abortSignal) => api.tagging.send(command, { abortSignal }), signal);
+}
+
+/** A first page, of the last minute. */
+async function lookUp(api: TargetApi, now: Date, signal: AbortSignal): Promise<unknown> {
+  const span = { after: new Date(now.getTime() - 60_000), until: null };
+  for await (const page of recordedCalls(api, "TagResource", span, signal)) return page;
+  return null;
 }

@@ -3,13 +3,11 @@ import type { Database } from "../db/client.ts";
 import { listFights, nameOpponent } from "../findings/db/fights.ts";
 import { wasVerifiedAt } from "../remediation/db/own-writes.ts";
 import { OWN_WRITE } from "./event-store.ts";
+import { TAGGING } from "./last-writers.ts";
 import { event_deliveries } from "./schema.ts";
 
 /** How far the clock of AWS, by which an event says when it was, may be from ours. Milliseconds. */
-const CLOCKS_MS = 5000;
-
-/** The calls that change tags of something that is there. */
-const TAGGING = ["TagResource", "UntagResource"];
+export const CLOCKS_MS = 5000;
 
 /**
  * Says of fights who wrote tags of the resource between our last repair and when it was seen to be reverted, where an event told of it:

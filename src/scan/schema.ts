@@ -145,7 +145,7 @@ export const event_deliveries = pgTable(
     event_name: text().notNull(),
     /** Resource that it was about; null: the event does not name it where it should. */
     arn: text(),
-    /** ARN of whoever called, as CloudTrail shows it. */
+    /** ARN of whoever called, as CloudTrail shows it, or the service of AWS that did. */
     principal: text(),
     /** When it was called, to the second, by the clock of AWS. */
     event_time: instant().notNull(),

@@ -133,6 +133,15 @@ export async function readScan(database: Database, scan_id: string): Promise<Sca
   return scan ?? null;
 }
 
+/** The accounts and regions of a scan. */
+export async function scannedTargets(
+  database: Database,
+  scan_id: string,
+): Promise<Pick<Target, "account_id" | "region">[]> {
+  const { account_id, region } = scan_targets;
+  return database.select({ account_id, region }).from(scan_targets).where(eq(scan_targets.scan_id, scan_id));
+}
+
 /** Marks a scan as begun by this process, which works on all its targets itself. */
 export async function startScan(database: Database, scan_id: string, policy_set_id: string, now: Date): Promise<void> {
   await database

@@ -21,6 +21,7 @@ test("without a file and an environment every setting has its default", async ()
       max_changes_per_target: 500,
       error_share: 0.2,
       error_minimum: 20,
+      cloudtrail: false,
       approval: { by: "anyone", hours: 168 },
     },
     limits: {

@@ -161,6 +161,31 @@ describe("tagwarden targets", () => {
   });
 });
 
+describe("tagwarden targets --check, for the lookup of who reverts repairs,", () => {
+  const checked = async () =>
+    outputOf(await run(["targets", "--check", "--json", "--accounts", "444455556666"])).checks;
+
+  test("asks nothing where remediation.cloudtrail is off", async () => {
+    const actions = (await checked()).map(({ action }) => action);
+    expect(actions).not.toContain("cloudtrail:LookupEvents");
+    expect(sandbox.calls.by_operation["LookupEvents"]).toBeUndefined();
+  });
+
+  test("tries it in a narrowed session where it is on, and names the permission that is missing", async () => {
+    await writeFile(join(cwd, "tagwarden.yaml"), `${CONFIG}remediation: { cloudtrail: true }\n`);
+    const lookups = async () => (await checked()).filter(({ action }) => action === "cloudtrail:LookupEvents");
+    expect((await lookups()).map(({ state }) => state)).toEqual(["ok", "ok"]);
+    sandbox.setRoles([{ account_id: "444455556666", lacks: ["cloudtrail:LookupEvents"] }]);
+    const [first, second] = await lookups();
+    expect(new Set([first?.region, second?.region])).toEqual(new Set(REGIONS));
+    expect(first).toMatchObject({
+      state: "failed",
+      error: { name: "AccessDeniedException" },
+      advice: expect.stringContaining("docs/iam/lookup.json") as string,
+    });
+  });
+});
+
 describe("a scan of an organization", () => {
   test("with broken roles names each, and everything else is complete", async () => {
     sandbox.setRoles(BROKEN);

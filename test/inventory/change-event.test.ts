@@ -1,6 +1,12 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { changeEvent, changesTagsOnly, type Delivery, EVENT_NAMES } from "../../src/inventory/change-event.ts";
+import {
+  changeEvent,
+  changesTagsOnly,
+  type Delivery,
+  EVENT_NAMES,
+  recordedCall,
+} from "../../src/inventory/change-event.ts";
 import { RESOURCE_TYPE_NAMES, RESOURCE_TYPES } from "../../src/inventory/resource-types.ts";
 import { deliveryOf } from "../support/cloudtrail.ts";
 
@@ -22,6 +28,28 @@ describe("an event", () => {
         principal: "arn:aws:sts::012345678901:assumed-role/Admin/ana",
       });
     }
+  });
+
+  test("is read from its record in the event history as it is from its delivery", () => {
+    const delivery = deliveryOf("TagResource", ARN, { time: new Date("2026-03-01T12:34:56Z") });
+    const delivered = changeEvent({ ...delivery, id: delivery.detail.eventID });
+    expect(recordedCall(delivery.detail)).toEqual(delivered);
+    expect(delivered).toMatchObject({ arn: ARN, event_time: new Date("2026-03-01T12:34:56Z") });
+  });
+
+  test.each([
+    ["of another service", { eventSource: "lambda.amazonaws.com" }],
+    ["of a call that failed", { errorCode: "AccessDenied" }],
+    ["without its time", { eventTime: "yesterday" }],
+  ])("is not read from a record %s", (_, detail) => {
+    expect(typeof recordedCall(deliveryOf("TagResource", ARN, { detail }).detail)).toBe("string");
+  });
+
+  test("of a service of AWS names that service, which has no ARN", () => {
+    const userIdentity = { type: "AWSService", invokedBy: "cloudformation.amazonaws.com" };
+    expect(changeEvent(deliveryOf("TagResource", ARN, { detail: { userIdentity } }))).toMatchObject({
+      principal: "cloudformation.amazonaws.com",
+    });
   });
 
   test("that changes tags only says so: what is made or deleted is looked at as a whole", () => {

@@ -1,8 +1,10 @@
+import { CloudTrailClient } from "@aws-sdk/client-cloudtrail";
 import { PersonalizeClient } from "@aws-sdk/client-personalize";
 import { ResourceGroupsTaggingAPIClient } from "@aws-sdk/client-resource-groups-tagging-api";
 import { afterEach, describe, expect, test } from "vitest";
 import { ACTIONS, type Purpose } from "../../src/inventory/actions.ts";
 import { rememberCredentials } from "../../src/inventory/aws/credentials.ts";
+import { recordedCalls } from "../../src/inventory/aws/lookup-events.ts";
 import { listUnit } from "../../src/inventory/aws/list-unit.ts";
 import { readServiceTags } from "../../src/inventory/aws/read-tags.ts";
 import type { Aws, AwsSettings, TargetApi } from "../../src/inventory/aws/session.ts";
@@ -87,7 +89,41 @@ describe("a role of its own for repairs", () => {
   });
 });
 
+const REPAIR = { repair_name: "TagwardenRepair" };
+
+describe("the name under which Tagwarden writes", () => {
+  test.each<[whose: string, more: Partial<Role>, account_id: string, arn: string]>([
+    ["the role of scans elsewhere", {}, MEMBER, "sts::222233334444:assumed-role/TagwardenAudit/tagwarden"],
+    ["the caller at home", {}, ACCOUNT, "iam::111122223333:user/sandbox"],
+    ["the role for repairs elsewhere", REPAIR, MEMBER, "sts::222233334444:assumed-role/TagwardenRepair/tagwarden"],
+    ["the role for repairs at home", REPAIR, ACCOUNT, "sts::111122223333:assumed-role/TagwardenRepair/tagwarden"],
+  ])("is that of %s", async (_whose, more, account_id, arn) => {
+    const sandbox = await startSandbox({ resources: 0, accounts: 1 });
+    const aws = awsOf(sandbox, { role: { name: "TagwardenAudit", session_name: "tagwarden", ...more } });
+    closing.push(
+      () => sandbox.close(),
+      () => aws.close(),
+    );
+    expect(await aws.principal(account_id)).toBe(`arn:aws:${arn}`);
+  });
+});
+
 describe("the session of a scan", () => {
+  test.each([
+    [true, true],
+    [false, false],
+  ])("may look up events where it is switched on: %j", async (cloudtrail, allowed) => {
+    const sandbox = await startSandbox({ resources: 10, accounts: 1 });
+    const aws = awsOf(sandbox, { role: { name: "TagwardenAudit", session_name: "tagwarden", cloudtrail } });
+    closing.push(
+      () => sandbox.close(),
+      () => aws.close(),
+    );
+    const pages = recordedCalls(await enter(aws), "TagResource", { after: new Date(), until: null });
+    if (allowed) expect(await pages.next()).toMatchObject({ value: { calls: [], oldest: null } });
+    else await expect(pages.next()).rejects.toThrow(/no session policy allows the cloudtrail:LookupEvents/);
+  });
+
   test("reads, and cannot write a tag although its role could", async () => {
     const { sandbox, aws, arn } = await open();
     const api = await enter(aws);
@@ -227,7 +263,11 @@ describe("a session policy that AWS does not take", () => {
 
 test("a region whose host does not exist is named in the error", async () => {
   const config = { region: "eu-north-1", credentials: { accessKeyId: "a", secretAccessKey: "b" } };
-  const clients = { personalize: new PersonalizeClient(config), tagging: new ResourceGroupsTaggingAPIClient(config) };
+  const clients = {
+    personalize: new PersonalizeClient(config),
+    tagging: new ResourceGroupsTaggingAPIClient(config),
+    cloudtrail: () => Promise.resolve(new CloudTrailClient(config)),
+  };
   const credentials = rememberCredentials(
     () => Promise.resolve(config.credentials),
     () => 0,

@@ -16,7 +16,7 @@ import { loadPlannable, type PlanScope } from "../../src/remediation/load.ts";
 import { type Draft, planChanges } from "../../src/remediation/plan.ts";
 import { plan_actions } from "../../src/remediation/schema.ts";
 import { type ActionRow, approvePlan, createPlan, loadPlan } from "../../src/remediation/store.ts";
-import { type Sandbox, startSandbox } from "../../src/sandbox/server.ts";
+import { type Sandbox, type SandboxOptions, startSandbox } from "../../src/sandbox/server.ts";
 import { emptyTables, openTestDatabase } from "../support/database.ts";
 import { ACTOR, BUDGETS, connect, FAST } from "./world-settings.ts";
 
@@ -71,8 +71,8 @@ export class World {
     this.aws = connect(sandbox.url);
   }
 
-  static async open(kind: "postgres" | "pglite"): Promise<World> {
-    const sandbox = await startSandbox({ resources: 1, accounts: 1, regions: ["us-east-1", "eu-west-1"] });
+  static async open(kind: "postgres" | "pglite", options: SandboxOptions = {}): Promise<World> {
+    const sandbox = await startSandbox({ resources: 1, accounts: 1, regions: ["us-east-1", "eu-west-1"], ...options });
     return new World(sandbox, await openTestDatabase(kind));
   }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { ACTIONS, LIST_ACTIONS, SESSION_POLICIES } from "../../src/inventory/actions.ts";
+import { ACTIONS, LIST_ACTIONS, LOOKUP_EVENTS, sessionPolicyText } from "../../src/inventory/actions.ts";
 import { RESOURCE_TYPES } from "../../src/inventory/resource-types.ts";
 
 type Statement = { readonly Effect: string; readonly Action: string | readonly string[]; readonly Resource?: unknown };
@@ -39,13 +39,23 @@ describe("the actions that Tagwarden needs", () => {
   test.each(["scan", "repair"] as const)(
     "are what the session of a %s is narrowed to, within AWS's 2,048 characters",
     (purpose) => {
-      const policy = JSON.parse(SESSION_POLICIES[purpose]) as Policy;
+      const policy = JSON.parse(sessionPolicyText(purpose, false)) as Policy;
       // An event may have any resource described, and a scan only those whose parent no list names.
       const described = purpose === "scan" ? TYPES_DESCRIBED : [];
       expect(actionsOf(policy)).toEqual([...new Set([...ACTIONS[purpose], ...described])].toSorted());
-      expect(SESSION_POLICIES[purpose].length).toBeLessThan(2048);
+      expect(sessionPolicyText(purpose, false).length).toBeLessThan(2048);
     },
   );
+
+  test("may be to look up events too, in a scan's session alone and where that is switched on", () => {
+    const actions = (purpose: "scan" | "repair", cloudtrail: boolean) =>
+      actionsOf(JSON.parse(sessionPolicyText(purpose, cloudtrail)) as Policy);
+    expect(actions("scan", true)).toEqual([...actions("scan", false), LOOKUP_EVENTS].toSorted());
+    expect(actions("scan", false)).not.toContain(LOOKUP_EVENTS);
+    expect(actions("repair", true)).toEqual(actions("repair", false));
+    expect(sessionPolicyText("scan", true).length).toBeLessThan(2048);
+    expect(actionsOf(json("lookup"))).toEqual([LOOKUP_EVENTS]);
+  });
 
   test.each(["scan", "repair"] as const)("are what docs/iam/%s.json allows, and no other", (purpose) => {
     expect(actionsOf(json(purpose))).toEqual([...ACTIONS[purpose]].toSorted());
@@ -63,7 +73,7 @@ describe("the actions that Tagwarden needs", () => {
 });
 
 describe("the files of docs/iam", () => {
-  test.each(["scan", "repair", "trust", "caller"])("%s.json is what docs/iam.md shows", (name) => {
+  test.each(["scan", "repair", "lookup", "trust", "caller"])("%s.json is what docs/iam.md shows", (name) => {
     expect(documented).toContainEqual(json(name));
   });
 
@@ -106,7 +116,15 @@ describe("docs/iam/stackset.yaml", () => {
     expect(role?.["ManagedPolicyArns"]).toEqual([
       { Ref: "ScanPolicy" },
       { "Fn::If": ["SameRoleRepairs", { Ref: "RepairPolicy" }, { Ref: "AWS::NoValue" }] },
+      { "Fn::If": ["MayLookUp", { Ref: "LookupPolicy" }, { Ref: "AWS::NoValue" }] },
     ]);
+  });
+
+  test("allows to look up events only where it is asked to", () => {
+    expect(actionsOf(policy("LookupPolicy"))).toEqual([LOOKUP_EVENTS]);
+    expect(Resources["LookupPolicy"]?.Condition).toBe("MayLookUp");
+    expect(Conditions["MayLookUp"]).toEqual({ "Fn::Equals": [{ Ref: "LookUp" }, "yes"] });
+    expect(Parameters["LookUp"]).toMatchObject({ Default: "no", AllowedValues: ["no", "yes"] });
   });
 
   test("makes a role of its own for repairs where one is named, which lets in the same and only repairs", () => {
@@ -145,7 +163,14 @@ describe("docs/iam/stackset.yaml", () => {
     const conditions = [...text.matchAll(/Fn::If: \[(\w+)|Fn::If:\n\s+- (\w+)|Condition: (\w+)/g)];
     const used = conditions.map((match) => match[1] ?? match[2] ?? match[3] ?? "");
     const all = Object.keys(Conditions).toSorted();
-    expect(all).toEqual(["HasExternalId", "HasRepairRole", "MayRepair", "OwnRoleRepairs", "SameRoleRepairs"]);
+    expect(all).toEqual([
+      "HasExternalId",
+      "HasRepairRole",
+      "MayLookUp",
+      "MayRepair",
+      "OwnRoleRepairs",
+      "SameRoleRepairs",
+    ]);
     expect([...new Set(used)].toSorted()).toEqual(all);
   });
 

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { CLOUDTRAIL } from "../../src/sandbox/cloudtrail.ts";
 import { ORGANIZATIONS } from "../../src/sandbox/organizations.ts";
 import { PERSONALIZE } from "../../src/sandbox/personalize.ts";
 import type { Sandbox } from "../../src/sandbox/server.ts";
@@ -53,7 +54,9 @@ describe("clients that Debian ships", () => {
       expect(python, `boto3 is missing: ${HOW}`).not.toBeNull();
       const { stdout } = await run(python ?? "", [`${FOLDER}aws_clients.py`, sandbox.url, MODELS], { env });
       expect(JSON.parse(stdout)).toMatchObject({ made: 15 });
-      const served = [PERSONALIZE, TAGGING, STS, ORGANIZATIONS].flatMap(({ operations }) => Object.keys(operations));
+      const served = [PERSONALIZE, TAGGING, STS, ORGANIZATIONS, CLOUDTRAIL].flatMap(({ operations }) =>
+        Object.keys(operations),
+      );
       expect(served.filter((operation) => !(operation in sandbox.calls.by_operation))).toEqual([]);
     },
     120_000,
@@ -88,6 +91,33 @@ describe("clients that Debian ships", () => {
       await expect(
         cli("personalize describe-campaign --campaign-arn arn:aws:personalize:us-east-1:1:campaign/x"),
       ).rejects.toThrow(/InvalidInputException/);
+    },
+    120_000,
+  );
+
+  it.skipIf(!aws && !inCi)(
+    `the AWS CLI looks up who wrote tags, page by page (${HOW})`,
+    async () => {
+      const sandbox = await start({ accounts: 0, resources: 10, regions: ["us-east-1"] });
+      expect(aws, `the AWS CLI is missing: ${HOW}`).not.toBeNull();
+      const account_id = sandbox.organization.management_account_id;
+      const arn = sandbox.createResource({ account_id, region: "us-east-1" }, "filter", "looked-up");
+      const cli = (command: string) => runCli(sandbox, command.split(" "));
+      for (const value of ["one", "two", "three"])
+        await cli(`personalize tag-resource --resource-arn ${arn} --tags tagKey=Owner,tagValue=${value}`);
+      const since = "cloudtrail lookup-events --start-time 2024-01-01";
+      const answer = (await cli(
+        `${since} --page-size 2 --lookup-attributes AttributeKey=EventName,AttributeValue=TagResource`,
+      )) as { Events: { CloudTrailEvent: string; EventName: string; Username: string }[] };
+      expect(answer.Events.map(({ EventName, Username }) => [EventName, Username])).toEqual(
+        Array.from({ length: 3 }, () => ["TagResource", "sandbox"]),
+      );
+      expect(JSON.parse(answer.Events[0]?.CloudTrailEvent ?? "")).toMatchObject({
+        eventSource: "personalize.amazonaws.com",
+        requestParameters: { resourceArn: arn },
+        userIdentity: { type: "IAMUser", arn: `arn:aws:iam::${account_id}:user/sandbox` },
+      });
+      await expect(cli(`${since} --end-time 2023-01-01`)).rejects.toThrow(/InvalidTimeRangeException/);
     },
     120_000,
   );

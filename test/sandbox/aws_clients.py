@@ -224,6 +224,15 @@ assert json.loads(effective["PolicyContent"])["tags"]["costcenter"]["tag_key"] =
 missing = {"PolicyType": "BACKUP_POLICY", "TargetId": member}
 assert code_of(organizations.describe_effective_policy, **missing) == "EffectivePolicyNotFoundException"
 
+# Who wrote the campaign's tags, as CloudTrail has it: twice above, and a failed call.
+trail = client("cloudtrail")
+wrote = {"LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": "TagResource"}], "MaxResults": 50}
+events = [event for page in trail.get_paginator("lookup_events").paginate(**wrote) for event in page["Events"]]
+records = [json.loads(event["CloudTrailEvent"]) for event in events]
+mine = [record for record in records if record["requestParameters"].get("resourceArn") == campaign]
+assert [record.get("errorCode") for record in mine] == ["InvalidInputException", "TooManyTagsException", None], mine
+assert mine[0]["userIdentity"]["arn"] == f"arn:aws:iam::{ACCOUNT}:user/sandbox" and events[0]["EventTime"].year >= 2024
+
 # Updates, then deletion, children first; what has children refuses.
 old.update_campaign(campaignArn=campaign, minProvisionedTPS=3)
 assert old.describe_campaign(campaignArn=campaign)["campaign"]["minProvisionedTPS"] == 3

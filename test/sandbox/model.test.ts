@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { RESOURCE_TYPE_NAMES, RESOURCE_TYPES } from "../../src/inventory/resource-types.ts";
 import type { Json } from "../../src/sandbox/check-input.ts";
 import { checkInput } from "../../src/sandbox/check-input.ts";
+import { CLOUDTRAIL } from "../../src/sandbox/cloudtrail.ts";
 import { shapeOf } from "../../src/sandbox/model.ts";
 import { ORGANIZATIONS } from "../../src/sandbox/organizations.ts";
 import { PERSONALIZE } from "../../src/sandbox/personalize.ts";
@@ -11,7 +12,7 @@ import { STS } from "../../src/sandbox/sts.ts";
 import { TAGGING } from "../../src/sandbox/tagging.ts";
 import { World } from "../../src/sandbox/world.ts";
 
-const SERVICES = { PERSONALIZE, TAGGING, STS, ORGANIZATIONS };
+const SERVICES = { PERSONALIZE, TAGGING, STS, ORGANIZATIONS, CLOUDTRAIL };
 const now = new Date("2026-11-01T00:00:00Z");
 
 function contextOf(resources: number): Context {

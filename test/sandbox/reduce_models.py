@@ -19,6 +19,7 @@ SERVED = {
         {"DescribeAlgorithm", "DescribeFeatureTransformation"},
     ),
     "resourcegroupstaggingapi": ("tagging", r"GetResources|GetTagKeys|GetTagValues|TagResources|UntagResources", set()),
+    "cloudtrail": ("cloudtrail", r"LookupEvents", set()),
     "sts": ("sts", r"AssumeRole|GetCallerIdentity", set()),
     "organizations": (
         "organizations",

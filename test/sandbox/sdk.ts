@@ -1,3 +1,4 @@
+import { CloudTrailClient } from "@aws-sdk/client-cloudtrail";
 import { OrganizationsClient } from "@aws-sdk/client-organizations";
 import { PersonalizeClient } from "@aws-sdk/client-personalize";
 import { ResourceGroupsTaggingAPIClient } from "@aws-sdk/client-resource-groups-tagging-api";
@@ -9,12 +10,18 @@ import { sandboxCredentials, startSandbox } from "../../src/sandbox/server.ts";
 /** Real clients of one account and region, without retries, so that a test sees each answer. */
 export function clientsOf(
   sandbox: Sandbox,
-  target: { account_id?: string; region?: string; maxAttempts?: number } = {},
+  target: {
+    account_id?: string;
+    region?: string;
+    maxAttempts?: number;
+    credentials?: ReturnType<typeof sandboxCredentials>;
+  } = {},
 ) {
   const settings = {
     endpoint: sandbox.url,
     region: target.region ?? "us-east-1",
-    credentials: sandboxCredentials(target.account_id ?? sandbox.organization.management_account_id),
+    credentials:
+      target.credentials ?? sandboxCredentials(target.account_id ?? sandbox.organization.management_account_id),
     maxAttempts: target.maxAttempts ?? 1,
   };
   return {
@@ -22,6 +29,7 @@ export function clientsOf(
     tagging: new ResourceGroupsTaggingAPIClient(settings),
     sts: new STSClient(settings),
     organizations: new OrganizationsClient(settings),
+    cloudtrail: new CloudTrailClient(settings),
   };
 }
 

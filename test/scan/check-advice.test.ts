@@ -30,6 +30,11 @@ test.each([
   ["personalize:ListFilters", "no permissions boundary allows it", /permissions boundary of the role/],
   ["personalize:ListFilters", "with an explicit deny in an identity-based policy", /^A policy denies/],
   ["tag:GetResources", "no identity-based policy allows it", /Without it a scan asks the service for every resource/],
+  [
+    "cloudtrail:LookupEvents",
+    "no identity-based policy allows it",
+    /^Allow cloudtrail:LookupEvents to the role .*docs\/iam\/lookup\.json .*Without it nobody is named/,
+  ],
 ])("of %s, refused as %j, it is said what stands in the way", (action, message, expected) => {
   expect(advice(action, "AccessDeniedException", message)).toMatch(expected);
 });

@@ -2,9 +2,9 @@ import { and, asc, eq, inArray } from "drizzle-orm";
 import { appendAudit } from "../../audit-log/store.ts";
 import type { Database } from "../../db/client.ts";
 import { OWN_POLICY_ID } from "../../policy/own-policy.ts";
-import type { FightDetail } from "../../policy/verdict.ts";
+import type { FightDetail, FightLookup } from "../../policy/verdict.ts";
 import { type FindingChange, type FindingRow, type Occasion, resolved } from "../changes.ts";
-import { fightDetail } from "../fights.ts";
+import { fightDetail, isAnswered } from "../fights.ts";
 import { findings } from "../schema.ts";
 import { newTally } from "../tally.ts";
 import { releaseHeld } from "./held.ts";
@@ -70,9 +70,36 @@ export async function nameOpponent(
 ): Promise<boolean> {
   return changeFight(database, arn, key, { actor: null, now }, (finding, fight) => {
     if (fight.by !== undefined) return null;
-    const named = { ...finding, detail: fightDetail(key, { ...fight, by }) };
-    return { event: "changed", cause: "detail", finding: named, source: finding.source, proven: false };
+    const { lookup: _lookup, ...rest } = fight;
+    return detailed(finding, fightDetail(key, { ...rest, by }));
   });
+}
+
+/**
+ * Notes that CloudTrail names nobody in a fight, or could not be asked. An error that it noted before is not noted again, so that a
+ * permission that is missing writes no row at each scan. False: nothing was to be noted.
+ */
+export async function noteLookup(
+  database: Database,
+  { arn, key }: Pick<OpenFight, "arn" | "key">,
+  lookup: FightLookup,
+  now: Date,
+): Promise<boolean> {
+  return changeFight(database, arn, key, { actor: null, now }, (finding, fight) => {
+    if (fight.by !== undefined || isSameFailure(fight.lookup, lookup)) return null;
+    return detailed(finding, fightDetail(key, { ...fight, lookup }));
+  });
+}
+
+function isSameFailure(before: FightLookup | undefined, after: FightLookup): boolean {
+  if (before?.outcome !== "failed" || after.outcome !== "failed" || isAnswered(after)) return false;
+  return before.error.name === after.error.name && before.error.operation === after.error.operation;
+}
+
+/** The same finding that says something else. */
+function detailed(finding: FindingRow, detail: FindingRow["detail"]): FindingChange {
+  const { source } = finding;
+  return { event: "changed", cause: "detail", finding: { ...finding, detail }, source, proven: false };
 }
 
 /** Changes the open fight over a key under the locks that scans take. False: there is none, or nothing to change. */

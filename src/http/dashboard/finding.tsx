@@ -1,4 +1,5 @@
 import type { FindingEventRow, FindingRow } from "../../reports/store.ts";
+import { lookupText } from "../../findings/fights.ts";
 import { Head } from "./layout.tsx";
 import { link } from "./links.ts";
 import { AccountName, Chip, FullTime } from "./parts.tsx";
@@ -106,6 +107,7 @@ export function FindingCard(props: { finding: FindingRow; advice: Advice | null;
               Tags were last written by <code>{detail.fight.by.principal}</code> at {detail.fight.by.at}.
             </div>
           )}
+          {detail.fight?.lookup === undefined ? null : <div>{lookupText(detail.fight.lookup)}.</div>}
           {detail.near_miss === undefined ? null : (
             <div>
               There is a key <code>{detail.near_miss}</code>, which looks like a slip of it.

@@ -1,5 +1,5 @@
 import type * as Sts from "@aws-sdk/client-sts";
-import { type Purpose, SESSION_POLICIES } from "../actions.ts";
+import { type Purpose, sessionPolicyText } from "../actions.ts";
 import { errorName } from "../call-error.ts";
 import type { AwsCredentials } from "./credentials.ts";
 
@@ -16,6 +16,8 @@ export type RoleSettings = {
   readonly session_name: string;
   /** `narrow` where it says nothing. */
   readonly session_policy?: Partial<Record<Purpose, SessionPolicy>>;
+  /** The session of a scan may also look up events of CloudTrail; not when absent. */
+  readonly cloudtrail?: boolean;
 };
 
 /** The role of one account, for one purpose. */
@@ -68,7 +70,7 @@ export async function assumeRole(
 function sessionPolicy({ settings, partition, account_id, purpose }: AccountRole): Partial<Sts.AssumeRoleCommandInput> {
   const policy = settings.session_policy?.[purpose] ?? "narrow";
   if (policy === "off") return {};
-  if (policy === "narrow") return { Policy: SESSION_POLICIES[purpose] };
+  if (policy === "narrow") return { Policy: sessionPolicyText(purpose, settings.cloudtrail ?? false) };
   const own = `arn:${partition}:iam::${account_id}:policy/`;
   return { PolicyArns: policy.map((one) => ({ arn: one.startsWith("arn:") ? one : `${own}${one}` })) };
 }

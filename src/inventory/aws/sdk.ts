@@ -4,6 +4,7 @@
  */
 export const personalizeSdk = loadOnce(() => import("@aws-sdk/client-personalize"));
 export const taggingSdk = loadOnce(() => import("@aws-sdk/client-resource-groups-tagging-api"));
+export const cloudtrailSdk = loadOnce(() => import("@aws-sdk/client-cloudtrail"));
 
 function loadOnce<Module>(load: () => Promise<Module>): () => Promise<Module> {
   let loading: Promise<Module> | undefined;

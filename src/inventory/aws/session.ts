@@ -6,8 +6,8 @@ import { CallCounts } from "./call-counts.ts";
 import { type AwsCredentials, rememberCredentials, type RememberedCredentials } from "./credentials.ts";
 import { type Attempt, Gate, type GateSettings } from "./gate.ts";
 import { type OrganizationsApi, organizationsApi } from "./organizations.ts";
-import { personalizeSdk, taggingSdk } from "./sdk.ts";
-import { type TargetApi, targetApi, type TargetGates } from "./target-api.ts";
+import { cloudtrailSdk, personalizeSdk, taggingSdk } from "./sdk.ts";
+import { type ApiKind, type TargetApi, targetApi, type TargetGates } from "./target-api.ts";
 
 export type { ApiKind, TargetApi } from "./target-api.ts";
 
@@ -32,7 +32,7 @@ export type AwsSettings = {
 };
 
 /** A service of AWS that is called, as it names itself in endpoints. */
-type AwsService = "personalize" | "tagging" | "sts" | "organizations";
+type AwsService = "personalize" | "tagging" | "sts" | "organizations" | "cloudtrail";
 
 /** One attempt at a call of AWS, and of which service. */
 export type AwsCall = Attempt & { readonly service: AwsService };
@@ -52,7 +52,7 @@ export type Aws = {
    * WrongAccountError, MissingRoleError, or what STS answered to AssumeRole.
    */
   target(target: { readonly account_id: string; readonly region: string }, purpose?: Purpose): Promise<TargetApi>;
-  /** ARN under which our calls in an account appear in its CloudTrail; null: none can be made there. */
+  /** ARN under which our writes in an account appear in its CloudTrail; null: none can be made there. */
   principal(account_id: string): Promise<string | null>;
   /** AWS Organizations, asked with the caller's own credentials. */
   readonly organizations: OrganizationsApi;
@@ -78,6 +78,8 @@ const STS_RATE: SteadyRate = { burst: 50, per_second: 20 };
 const STS_PATIENCE_MS = 15_000;
 /** AWS names no rate for Organizations; all that is asked is a handful of calls, which can wait. */
 const ORGANIZATIONS_RATE: SteadyRate = { burst: 10, per_second: 5 };
+/** AWS allows two a second in an account and region, to all who ask. Source: CloudTrail API Reference, LookupEvents. */
+const EVENTS_RATE: SteadyRate = { burst: 1, per_second: 2 };
 /** Calls of one API in one target that may wait for their replies at the same time. */
 const IN_FLIGHT = 16;
 const MAX_SOCKETS = 256;
@@ -199,6 +201,7 @@ export function openAws(settings: AwsSettings): Aws {
     const clients = {
       personalize: new personalize.PersonalizeClient(config),
       tagging: new tagging.ResourceGroupsTaggingAPIClient(config),
+      cloudtrail: once(async () => new (await cloudtrailSdk()).CloudTrailClient(config)),
     };
     for (const { middlewareStack } of [clients.personalize, clients.tagging]) {
       // It masks every field of every reply for a log that nobody keeps: a good part of a scan's work.
@@ -218,9 +221,10 @@ export function openAws(settings: AwsSettings): Aws {
   const principal = async (account_id: string) => {
     const { role } = settings;
     const me = await caller();
-    if (account_id === me.account_id) return me.arn;
-    if (!role) return null;
-    return `arn:${me.partition}:sts::${account_id}:assumed-role/${role.name}/${role.session_name}`;
+    const own = account_id === me.account_id;
+    const name = roleName(role, "repair", own);
+    if (!role || name === undefined) return own ? me.arn : null;
+    return `arn:${me.partition}:sts::${account_id}:assumed-role/${name}/${role.session_name}`;
   };
 
   const organizationsGate = new Gate(ORGANIZATIONS_RATE, IN_FLIGHT, { ...gates, ...heard("organizations") });
@@ -258,6 +262,9 @@ export function openAws(settings: AwsSettings): Aws {
   };
 }
 
+/** Which service an API is of, where it is not Personalize. */
+const SERVICES: Partial<Record<ApiKind, AwsService>> = { index: "tagging", events: "cloudtrail" };
+
 /** The gates of one target. Every List operation is thought to have a limit of its own. */
 function targetGates(
   limits: LimitSettings,
@@ -265,11 +272,12 @@ function targetGates(
   heard: (service: AwsService) => Pick<GateSettings, "onAttempt">,
 ): TargetGates {
   const gates = new Map<string, Gate>();
+  const rates = { ...limits, events: EVENTS_RATE };
   return {
     call: (api, call) => {
       const name = api === "list" ? call.operation : api;
-      const observed = { ...settings, ...heard(api === "index" ? "tagging" : "personalize") };
-      const gate = gates.get(name) ?? new Gate(limits[api], IN_FLIGHT, observed);
+      const observed = { ...settings, ...heard(SERVICES[api] ?? "personalize") };
+      const gate = gates.get(name) ?? new Gate(rates[api], IN_FLIGHT, observed);
       gates.set(name, gate);
       return gate.call(call);
     },

@@ -1,3 +1,4 @@
+import type { CloudTrailClient } from "@aws-sdk/client-cloudtrail";
 import type { PersonalizeClient } from "@aws-sdk/client-personalize";
 import type { ResourceGroupsTaggingAPIClient } from "@aws-sdk/client-resource-groups-tagging-api";
 import type { ReadError, Target } from "../resource.ts";
@@ -6,15 +7,17 @@ import type { GateCall } from "./gate.ts";
 
 /**
  * Which limiter a call goes through. `read`: what is asked about single resources, ListTagsForResource and Describe. `write` is
- * tried once; the others again while that makes sense.
+ * tried once; the others again while that makes sense. `events`: the event history of CloudTrail.
  */
-export type ApiKind = "index" | "list" | "read" | "write";
+export type ApiKind = "index" | "list" | "read" | "write" | "events";
 
 /** The APIs of one target. */
 export type TargetApi = {
   readonly target: Target;
   readonly personalize: PersonalizeClient;
   readonly tagging: ResourceGroupsTaggingAPIClient;
+  /** Loaded when first asked for: most installations never look there. */
+  readonly cloudtrail: () => Promise<CloudTrailClient>;
   /**
    * Makes a call, limited and counted, within the bounds of patience. `run` gets a signal that aborts with the caller's or
    * when the reply takes too long. Rejects with the last error of AWS, named as AWS names it, or with the signal's reason.
@@ -32,7 +35,7 @@ export type TargetGates = { call<T>(api: ApiKind, call: GateCall<T>): Promise<T>
 /** Joins the clients of a target with its gates. */
 export function targetApi(
   target: Target,
-  clients: Pick<TargetApi, "personalize" | "tagging">,
+  clients: Pick<TargetApi, "personalize" | "tagging" | "cloudtrail">,
   credentials: RememberedCredentials,
   gates: TargetGates,
   closed: AbortSignal,
