@@ -101,7 +101,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       plans: {
         activeSet: activeSetReader(database),
         approval: config.remediation.approval,
-        requestApply: (id, actor) => requestApply(database, id, { actor, now: now(), enqueue: work.queue.enqueuePlan }),
+        requestApply: (id, actor) =>
+          requestApply(database, id, { actor, now: now(), enqueue: (...job) => work.queue.enqueuePlan(...job) }),
       },
       events:
         config.events_keys.length === 0

@@ -52,7 +52,11 @@ describeOnBoth("applying and undoing plans through the API on %s", (kind) => {
         activeSet: async () => world.set,
         approval: { by: "anyone", hours: 168 },
         requestApply: (id, actor) =>
-          requestApply(world.database, id, { actor, now: world.now(), enqueue: work.queue.enqueuePlan }),
+          requestApply(world.database, id, {
+            actor,
+            now: world.now(),
+            enqueue: (...job) => work.queue.enqueuePlan(...job),
+          }),
       },
     }).app;
     return stop;
