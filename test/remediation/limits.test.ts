@@ -87,6 +87,34 @@ describeOnBoth("what holds a run back on %s", (kind) => {
     expect(world.writes).toBe(4);
   });
 
+  test("after that, applying again tries others first; the rest does not follow because some have failed already", async () => {
+    const plan_id = await planOf(20);
+    world.sandbox.setFaults([{ kind: "access_denied", operation: "TagResource" }]);
+    const budgets = { ...BUDGETS, canary: { share: 0.05, least: 4 } };
+    for (const failed of [4, 8]) {
+      expect(await apply(plan_id, { budgets })).toMatchObject({
+        stopped: "of the first 4 actions, tried before all others, 4 failed",
+        counts: { failed, blocked: 20 - failed },
+      });
+    }
+    world.sandbox.setFaults([]);
+    expect(await apply(plan_id, { budgets })).toMatchObject({
+      outcome: "applied",
+      counts: { failed: 8, verified: 12 },
+    });
+  });
+
+  test("what could not be tried from the beginning does not count as tried first", async () => {
+    for (let i = 0; i < 6; i++) world.create({ ...POOR, "aws:cloudformation:stack-name": "shop" });
+    const plan_id = await planOf(10);
+    world.sandbox.setFaults([{ kind: "access_denied", operation: "TagResource" }]);
+    const budgets = { ...BUDGETS, canary: { share: 0.05, least: 4 } };
+    expect(await apply(plan_id, { budgets })).toMatchObject({
+      stopped: "of the first 4 actions, tried before all others, 4 failed",
+      counts: { planned: 16, failed: 4, blocked: 12 },
+    });
+  });
+
   test("when it goes well, the rest follows, and a run that goes on tries nothing first again", async () => {
     const plan_id = await planOf(10);
     const budgets = { ...BUDGETS, canary: { share: 0.2, least: 0 }, max_changes: 5 };

@@ -26,8 +26,9 @@ export type Loop = {
 export async function runActions(run: Run, loop: Loop, actions: readonly ActionRow[]): Promise<string | null> {
   const begun = actions.filter(({ state }) => state === "intended");
   const waiting = actions.filter(({ state }) => state === "planned");
-  const ended = actions.length - begun.length - waiting.length;
-  const size = canarySize(actions.length, loop.budgets.canary) - ended;
+  // What failed, or could not be tried, shows nothing about the rest: others are tried in its place.
+  const well = actions.filter(({ state }) => state === "verified" || state === "unchanged").length;
+  const size = canarySize(begun.length + waiting.length + well, loop.budgets.canary) - well;
   const { first, rest } = splitCanary(waiting, size);
   const early = await runTargets(run, loop, [...begun, ...first]);
   if (early.stopped !== null || rest.length === 0) return early.stopped;
