@@ -40,6 +40,12 @@ type ResourceTypeRow = {
   readonly create_operation: string;
   /** Absent where AWS has no delete: jobs, and a single solution version. */
   readonly delete_operation: string | null;
+  /**
+   * What a change of tags in a CloudFormation template does to a resource: it is updated, replaced (tags are among the
+   * `createOnlyProperties`), or replaced by deleting it first with its data. `none`: a template has no such type, or no tags for it.
+   * Source: the schemas aws-personalize-*.json of CloudFormation; `unknown` where they are too new to be sure of.
+   */
+  readonly in_template: "updates" | "replaces" | "deletes_data" | "none" | "unknown";
 };
 
 export const RESOURCE_TYPES = {
@@ -59,6 +65,7 @@ export const RESOURCE_TYPES = {
     describe_key: "datasetGroup",
     create_operation: "CreateDatasetGroup",
     delete_operation: "DeleteDatasetGroup",
+    in_template: "replaces",
   },
   dataset: {
     arn_prefix: "dataset",
@@ -76,6 +83,7 @@ export const RESOURCE_TYPES = {
     describe_key: "dataset",
     create_operation: "CreateDataset",
     delete_operation: "DeleteDataset",
+    in_template: "deletes_data",
   },
   "dataset-import-job": {
     arn_prefix: "dataset-import-job",
@@ -93,6 +101,7 @@ export const RESOURCE_TYPES = {
     describe_key: "datasetImportJob",
     create_operation: "CreateDatasetImportJob",
     delete_operation: null,
+    in_template: "none",
   },
   "dataset-export-job": {
     arn_prefix: "dataset-export-job",
@@ -110,6 +119,7 @@ export const RESOURCE_TYPES = {
     describe_key: "datasetExportJob",
     create_operation: "CreateDatasetExportJob",
     delete_operation: null,
+    in_template: "none",
   },
   "data-deletion-job": {
     arn_prefix: "data-deletion-job",
@@ -127,6 +137,7 @@ export const RESOURCE_TYPES = {
     describe_key: "dataDeletionJob",
     create_operation: "CreateDataDeletionJob",
     delete_operation: null,
+    in_template: "none",
   },
   "event-tracker": {
     arn_prefix: "event-tracker",
@@ -144,6 +155,7 @@ export const RESOURCE_TYPES = {
     describe_key: "eventTracker",
     create_operation: "CreateEventTracker",
     delete_operation: "DeleteEventTracker",
+    in_template: "updates",
   },
   filter: {
     arn_prefix: "filter",
@@ -161,6 +173,7 @@ export const RESOURCE_TYPES = {
     describe_key: "filter",
     create_operation: "CreateFilter",
     delete_operation: "DeleteFilter",
+    in_template: "updates",
   },
   recommender: {
     arn_prefix: "recommender",
@@ -178,6 +191,7 @@ export const RESOURCE_TYPES = {
     describe_key: "recommender",
     create_operation: "CreateRecommender",
     delete_operation: "DeleteRecommender",
+    in_template: "none",
   },
   solution: {
     arn_prefix: "solution",
@@ -195,6 +209,7 @@ export const RESOURCE_TYPES = {
     describe_key: "solution",
     create_operation: "CreateSolution",
     delete_operation: "DeleteSolution",
+    in_template: "replaces",
   },
   "solution-version": {
     arn_prefix: "solution",
@@ -212,6 +227,7 @@ export const RESOURCE_TYPES = {
     describe_key: "solutionVersion",
     create_operation: "CreateSolutionVersion",
     delete_operation: null,
+    in_template: "none",
   },
   campaign: {
     arn_prefix: "campaign",
@@ -229,6 +245,7 @@ export const RESOURCE_TYPES = {
     describe_key: "campaign",
     create_operation: "CreateCampaign",
     delete_operation: "DeleteCampaign",
+    in_template: "updates",
   },
   "batch-inference-job": {
     arn_prefix: "batch-inference-job",
@@ -246,6 +263,7 @@ export const RESOURCE_TYPES = {
     describe_key: "batchInferenceJob",
     create_operation: "CreateBatchInferenceJob",
     delete_operation: null,
+    in_template: "unknown",
   },
   "batch-segment-job": {
     arn_prefix: "batch-segment-job",
@@ -263,6 +281,7 @@ export const RESOURCE_TYPES = {
     describe_key: "batchSegmentJob",
     create_operation: "CreateBatchSegmentJob",
     delete_operation: null,
+    in_template: "unknown",
   },
 } as const satisfies Record<string, ResourceTypeRow>;
 

@@ -38,6 +38,14 @@ function draftOf(tags: Record<string, string>, set: PolicySet = SET, more: Parti
   return planResource(set, plannable, { mode: "plan", now: NOW, ...more });
 }
 
+const MISSING = {
+  finding_id: "f",
+  policy_id: "p",
+  rule_id: "environment",
+  key: "Environment",
+  kind: "missing",
+} as const;
+
 /** A second policy beside the usual one. */
 function withRules(...rules: string[]): PolicySet {
   return setOf(POLICY, ["version: 1", "id: q", "title: Q", "rules:", ...rules.map((rule) => `  - ${rule}`)].join("\n"));
@@ -158,21 +166,32 @@ describe("a plan", () => {
     expect(blocked).toMatchObject([{ note: expect.stringContaining("stack shop manages it") }]);
   });
 
+  test.each([
+    ["campaign", "which leaves the rest of it as it is"],
+    ["solution", "this replaces the resource"],
+    ["dataset-group", "this replaces the resource"],
+    ["dataset", "this deletes the dataset and its data"],
+    ["recommender", "a template has no tags for this type"],
+    ["batch-segment-job", "look first whether that replaces"],
+  ] as const)(
+    "what a stack manages is left alone, and of a %s it is said what its template would do: %s",
+    (type, says) => {
+      const resource = { ...RESOURCE, type };
+      const plannable = { resource, tags: {}, unread: null, stack: "shop", around: NOT_LOOKED_UP, findings: [MISSING] };
+      const { actions, blocked } = planResource(SET, plannable, { mode: "plan", now: NOW });
+      expect(actions).toEqual([]);
+      expect(blocked).toMatchObject([{ note: expect.stringContaining(says) as string }]);
+    },
+  );
+
   test("tags that were not read are for a person", () => {
-    const finding = {
-      finding_id: "f",
-      policy_id: "p",
-      rule_id: "environment",
-      key: "Environment",
-      kind: "missing",
-    } as const;
     const plannable = {
       resource: RESOURCE,
       tags: {},
       unread: "AccessDeniedException",
       stack: null,
       around: NOT_LOOKED_UP,
-      findings: [finding],
+      findings: [MISSING],
     };
     const draft = planResource(SET, plannable, { mode: "plan", now: NOW });
     expect(draft.actions).toEqual([]);

@@ -3,7 +3,7 @@ import { storedSubject } from "../../findings/db/stored-subject.ts";
 import { fixFor } from "../../policy/fix.ts";
 import { compilePolicies, PolicyError, type PolicyFile, type PolicySet } from "../../policy/load.ts";
 import { wantedForRepair } from "../../policy/needs.ts";
-import { obstacleOf } from "../../policy/obstacle.ts";
+import { managedByStack, obstacleOf } from "../../policy/obstacle.ts";
 import { activeSet } from "../../policy/store.ts";
 import type { Subject } from "../../policy/subject.ts";
 import type { FindingRow, ResourceRow } from "../../reports/store.ts";
@@ -61,11 +61,7 @@ export function advise(
     return { commands, note: "Find out who reverts the repair and settle it with them; then end the fight." };
   }
   if (resource.tags === null || subject === null) return note("Its tags were never read, so nothing can be said.");
-  if (resource.stack !== null) {
-    return note(
-      `The CloudFormation stack ${resource.stack} manages it: change the template, or the next update of the stack undoes it.`,
-    );
-  }
+  if (resource.stack !== null) return note(`${managedByStack(resource.stack, resource.type)}.`);
   if (finding.sensitive || Object.values(resource.tags).includes(MASKED)) {
     return note("A rule calls values of this resource sensitive, so no command is shown.");
   }
