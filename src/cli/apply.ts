@@ -3,9 +3,10 @@ import { Command } from "commander";
 import { type Config, UsageError } from "../config.ts";
 import { applyPlan, type ApplyDeps, type ApplyResult } from "../remediation/aws/apply.ts";
 import { whyPaused } from "../remediation/db/pauses.ts";
-import { formatActions, formatCounts, resourceName, sensitiveKeys } from "../remediation/plan-text.ts";
+import { formatActions, formatCounts, sensitiveKeys } from "../remediation/plan-text.ts";
 import { explainRefusal } from "../remediation/refusal.ts";
 import { approvePlan, loadPlan } from "../remediation/store.ts";
+import { applyProgress } from "./apply-progress.ts";
 import { withContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
 
@@ -30,6 +31,8 @@ type CommandDeps = ApplyDeps & {
   /** Asks a person; null: nobody is there to ask. */
   readonly confirm: ((question: string) => Promise<boolean>) | null;
   readonly signal?: AbortSignal;
+  /** Told how many actions there are to apply, before the first. */
+  readonly onBegin?: (actions: number) => void;
 };
 
 /** `tagwarden apply`: makes the changes of a plan, each verified. */
@@ -47,7 +50,7 @@ export function applyCommand(): Command {
       withContext("apply", async (context) => {
         const { database, kind } = await context.database();
         const set = await context.activePolicies();
-        const progress = progressOf(process.stderr);
+        const progress = applyProgress(process.stderr);
         const isInteractive = process.stdin.isTTY && process.stderr.isTTY && !options.yes && !options.json;
         process.exitCode = await apply(
           {
@@ -60,6 +63,7 @@ export function applyCommand(): Command {
             approval: context.config.remediation.approval,
             alone: kind === "pglite",
             onStep: progress.onStep,
+            onBegin: progress.begin,
             onWait: (milliseconds) => {
               process.stderr.write(
                 `Another run may hold this plan; waiting up to ${Math.ceil(milliseconds / 1000)} s for it.\n`,
@@ -113,6 +117,7 @@ export async function apply(deps: CommandDeps, id: string, options: { json?: boo
     });
     if (approved.outcome !== "done") throw new UsageError(explainRefusal(approved.outcome, id));
   }
+  deps.onBegin?.(actions.filter(({ state }) => state === "planned" || state === "intended").length);
   const result = await applyPlan(deps, id, actor, signal);
   if (result.outcome === "refused") {
     if (result.reason !== "in_progress" && result.reason !== "paused")
@@ -154,24 +159,6 @@ async function ask(question: string): Promise<boolean> {
   } finally {
     prompt.close();
   }
-}
-
-/** One line that is written over itself, on a terminal only. */
-function progressOf(stream: NodeJS.WriteStream): { onStep: NonNullable<ApplyDeps["onStep"]>; end: () => void } {
-  if (!stream.isTTY) return { onStep: () => {}, end: () => {} };
-  let done = 0;
-  return {
-    onStep: (step, action) => {
-      if (step === "ended") done++;
-      if (step === "ended" || step === "writing") {
-        const line = `Applying: ${done} done, ${resourceName(action.arn)}`;
-        stream.write(`\r${line.slice(0, (stream.columns || 80) - 1)}\u001b[K`);
-      }
-    },
-    end: () => {
-      if (done > 0) stream.write("\r\u001b[K");
-    },
-  };
 }
 
 function count(resources: number): string {

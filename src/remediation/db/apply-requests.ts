@@ -33,8 +33,8 @@ export async function requestApply(
       .set({ apply_requested_at: now, apply_requested_by: actor, stopped: null })
       .where(eq(plans.id, id))
       .returning();
-    await appendAudit(transaction, { at: now, actor, action: "plan.apply_requested", subject: id, detail: {} });
     await enqueue(transaction, id);
+    await appendAudit(transaction, { at: now, actor, action: "plan.apply_requested", subject: id, detail: {} });
     return { outcome: "done", plan: row ?? plan };
   });
 }
