@@ -6,7 +6,7 @@ import { wantedForRepair } from "../policy/needs.ts";
 import { type ToFillIn, toFillIn } from "../remediation/fill-in.ts";
 import { findingFilter, type PlanFilters, resourceFilter } from "../remediation/filters.ts";
 import { loadPlannable } from "../remediation/load.ts";
-import { sensitiveKeys } from "../remediation/plan-text.ts";
+import { sensitiveKeys } from "../remediation/mask.ts";
 import { sheetHeader, sheetLines } from "../reports/values-sheet.ts";
 
 /** Writes the sheet of values that only a person knows into a new file, and says how many. Throws UsageError when it is there already. */

@@ -4,7 +4,8 @@ import type { Database } from "../db/client.ts";
 import type { PolicySet } from "../policy/load.ts";
 import { countsOf } from "../remediation/counts.ts";
 import { whyPaused } from "../remediation/db/pauses.ts";
-import { formatActions, formatCounts, sensitiveKeys } from "../remediation/plan-text.ts";
+import { sensitiveKeys } from "../remediation/mask.ts";
+import { formatActions, formatCounts } from "../remediation/plan-text.ts";
 import { explainRefusal } from "../remediation/refusal.ts";
 import {
   approvePlan,

@@ -9,7 +9,7 @@ import { wantedForRepair } from "../policy/needs.ts";
 import { parseFile } from "../policy/parse.ts";
 import { SubjectFile, toSubject } from "../policy/subject-file.ts";
 import type { Subject } from "../policy/subject.ts";
-import { sensitiveKeys } from "../remediation/plan-text.ts";
+import { sensitiveKeys } from "../remediation/mask.ts";
 import { maskExplanation } from "../reports/explain-mask.ts";
 import { formatExplanation } from "../reports/explain-text.ts";
 import { type Context, withContext } from "./context.ts";

@@ -4,7 +4,8 @@ import type { Database } from "../db/client.ts";
 import type { PolicySet } from "../policy/load.ts";
 import { proposeUndo, type UndoProposed } from "../remediation/db/propose-undo.ts";
 import type { Action } from "../remediation/plan.ts";
-import { formatActions, maskChanges, sensitiveKeys } from "../remediation/plan-text.ts";
+import { maskChanges, sensitiveKeys } from "../remediation/mask.ts";
+import { formatActions } from "../remediation/plan-text.ts";
 import { explainRefusal } from "../remediation/refusal.ts";
 import type { PlanRow } from "../remediation/store.ts";
 import type { UndoDraft } from "../remediation/undo.ts";
@@ -69,7 +70,7 @@ function explainUnknown(unknown: Extract<UndoProposed, { outcome: "unknown" }>, 
 }
 
 function toJson(row: PlanRow | null, draft: UndoDraft, isSensitive: (key: string) => boolean): unknown {
-  const masked = <T extends Action>(action: T) => ({ ...action, changes: maskChanges(action.changes, isSensitive) });
+  const masked = <T extends Action>(action: T) => ({ ...action, changes: maskChanges(action, isSensitive) });
   const plan = row && {
     id: row.id,
     kind: row.kind,

@@ -7,7 +7,7 @@ import { ownerOf } from "../tags/owner.ts";
 import { nearest, nearestWord } from "../tags/spelling.ts";
 import { tagValue, type Tags, userTags } from "../tags/tags.ts";
 import { type PlannableResource, planResource, type Review } from "./plan.ts";
-import { sensitiveKeys } from "./plan-text.ts";
+import { sensitiveKeys } from "./mask.ts";
 
 /** A key of a resource for which a person is asked for a value. */
 export type ToFillIn = {

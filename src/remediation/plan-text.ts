@@ -1,11 +1,9 @@
-import type { PolicySet } from "../policy/load.ts";
 import { painter, type Tone } from "../terminal/paint.ts";
 import { displayWidth, printable } from "../terminal/text.ts";
 import type { RemediationCounts } from "./counts.ts";
+import { maskChanges, type MaskedBy } from "./mask.ts";
 import type { Action, Review } from "./plan.ts";
 import type { ActionState, Origin, TagChange } from "./schema.ts";
-
-const MASKED = "***";
 
 /** Shown in place of a value that is not there. */
 const ABSENT = "(absent)";
@@ -17,61 +15,16 @@ export type TextOptions = {
   readonly isSensitive: (key: string) => boolean;
 };
 
-/** Which keys hold values that some rule marks `sensitive: true`. */
-export function sensitiveKeys(set: PolicySet): (key: string) => boolean {
-  const rules = set.policies.flatMap((policy) => policy.rules).filter((rule) => rule.sensitive);
-  const keys = new Set(
-    rules.flatMap((rule) => {
-      if (rule.about === "key") return [rule.key, ...rule.aliases];
-      return rule.about === "assert" ? rule.condition.tag_keys : [];
-    }),
-  );
-  const folded = new Set(
-    rules.flatMap((rule) => (rule.about === "key" && rule.any_case ? [rule.key.toLowerCase()] : [])),
-  );
-  const patterns = rules.flatMap((rule) => (rule.about === "forbidden" ? [rule.forbids] : []));
-  return (key) => keys.has(key) || folded.has(key.toLowerCase()) || patterns.some((forbids) => forbids(key));
-}
-
-/** The changes with values masked where they are sensitive; null, for absent, stays. */
-export function maskChanges(changes: readonly TagChange[], isSensitive: (key: string) => boolean): TagChange[] {
-  return changes.map(({ key, before, after }) =>
-    isSensitive(key)
-      ? { key, before: before === null ? null : MASKED, after: after === null ? null : MASKED }
-      : { key, before, after },
-  );
-}
-
-/** An action as it may be shown: everywhere in it the values of sensitive keys are masked. */
-export function maskAction<
-  T extends Pick<Action, "changes" | "decided_on" | "reads_from"> & {
-    readonly tags_before?: Readonly<Record<string, string>> | null;
-    readonly tags_after?: Readonly<Record<string, string>> | null;
-  },
->(action: T, isSensitive: (key: string) => boolean): T {
-  const value = (key: string, text: string | null) => (text !== null && isSensitive(key) ? MASKED : text);
-  const mask = (tags: Readonly<Record<string, string | null>>) =>
-    Object.fromEntries(Object.entries(tags).map(([key, text]) => [key, value(key, text)]));
-  const { tags_before, tags_after } = action;
-  return {
-    ...action,
-    changes: maskChanges(action.changes, isSensitive),
-    decided_on: mask(action.decided_on),
-    reads_from: action.reads_from.map((read) => ({ ...read, value: value(read.key, read.value) })),
-    ...(tags_before && { tags_before: mask(tags_before) }),
-    ...(tags_after && { tags_after: mask(tags_after) }),
+type Shown = Pick<Action, "account_id" | "region" | "arn" | "changes" | "origins" | "reasons" | "left_out"> &
+  MaskedBy & {
+    readonly given?: readonly string[];
+    /** Its number in a stored plan. */
+    readonly position?: number;
+    readonly protected?: boolean;
+    /** Left out where all are planned. */
+    readonly state?: ActionState;
+    readonly note?: string | null;
   };
-}
-
-type Shown = Pick<Action, "account_id" | "region" | "arn" | "changes" | "origins" | "reasons" | "left_out"> & {
-  readonly given?: readonly string[];
-  /** Its number in a stored plan. */
-  readonly position?: number;
-  readonly protected?: boolean;
-  /** Left out where all are planned. */
-  readonly state?: ActionState;
-  readonly note?: string | null;
-};
 
 /** Every resource with the before and after of its keys, in aligned columns, grouped by account and region. */
 export function formatActions(actions: readonly Shown[], options: TextOptions): string {
@@ -98,11 +51,12 @@ export function formatActions(actions: readonly Shown[], options: TextOptions): 
 }
 
 function formatChanges(
-  { changes, origins, reasons, given = [] }: Pick<Shown, "changes" | "origins" | "reasons" | "given">,
+  action: Pick<Shown, "changes" | "origins" | "reasons" | "given"> & MaskedBy,
   { color, isSensitive }: TextOptions,
 ): string[] {
+  const { origins, reasons, given = [] } = action;
   const paint = painter(color);
-  const rows = maskChanges(changes, isSensitive).map(({ key, before, after }) => ({
+  const rows = maskChanges(action, isSensitive).map(({ key, before, after }) => ({
     key: printable(key),
     before: before === null ? ABSENT : value(before),
     after: after === null ? ABSENT : value(after),

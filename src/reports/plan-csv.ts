@@ -1,5 +1,5 @@
 import type { ActionRow } from "../remediation/store.ts";
-import { maskChanges } from "../remediation/plan-text.ts";
+import { maskChanges } from "../remediation/mask.ts";
 import { csvLines } from "./csv.ts";
 
 const COLUMNS = [
@@ -23,7 +23,7 @@ const COLUMNS = [
 export function planCsv(actions: readonly ActionRow[], isSensitive: (key: string) => boolean): string {
   const rows = actions.flatMap((action) => {
     const { position, account_id, region, type, arn, origins, given, state, note } = action;
-    return maskChanges(action.changes, isSensitive).map(({ key, before, after }) => {
+    return maskChanges(action, isSensitive).map(({ key, before, after }) => {
       const origin = Object.hasOwn(origins, key) ? origins[key] : undefined;
       const rules = origin?.rules.join(" ") ?? null;
       const place = [position, account_id, region, type, arn, key];

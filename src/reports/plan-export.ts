@@ -1,5 +1,6 @@
-import { maskAction } from "../remediation/plan-text.ts";
+import { maskAction } from "../remediation/mask.ts";
 import type { ActionRow, PlanRow } from "../remediation/store.ts";
+import type { ShownPlanState } from "./db/plans.ts";
 import { planCsv } from "./plan-csv.ts";
 import { planScript } from "./plan-script.ts";
 
@@ -20,12 +21,12 @@ export function exportPlan(
   now: Date,
 ): string {
   if (format === "csv") return planCsv(actions, isSensitive);
-  if (format === "aws-cli") return planScript(plan, actions, isSensitive);
+  if (format === "aws-cli") return planScript(plan, shownState(plan, now), actions, isSensitive);
   const masked = actions.map((action) => maskAction(action, isSensitive));
   return `${JSON.stringify({ ...plan, state: shownState(plan, now), actions: masked }, null, 2)}\n`;
 }
 
 /** The state as people see it: a plan that nobody used in time has expired. */
-export function shownState({ state, expires_at }: Pick<PlanRow, "state" | "expires_at">, now: Date): string {
+export function shownState({ state, expires_at }: Pick<PlanRow, "state" | "expires_at">, now: Date): ShownPlanState {
   return ["proposed", "approved"].includes(state) && expires_at <= now ? "expired" : state;
 }

@@ -1,10 +1,11 @@
 import type { PlanRow } from "../remediation/store.ts";
+import type { ShownPlanState } from "./db/plans.ts";
 import type { Action } from "../remediation/plan.ts";
-import { maskChanges } from "../remediation/plan-text.ts";
+import { maskChanges, type MaskedBy } from "../remediation/mask.ts";
 import type { ActionState, TagChange } from "../remediation/schema.ts";
 import { printable } from "../terminal/text.ts";
 
-type Written = Pick<Action, "account_id" | "region" | "arn" | "changes"> & { readonly state: ActionState };
+type Written = Pick<Action, "account_id" | "region" | "arn" | "changes"> & MaskedBy & { readonly state: ActionState };
 
 /**
  * The waiting actions of a plan as a POSIX shell script of AWS CLI calls. It checks nothing of what applying checks, and says
@@ -13,13 +14,16 @@ type Written = Pick<Action, "account_id" | "region" | "arn" | "changes"> & { rea
  */
 export function planScript(
   plan: Pick<PlanRow, "id" | "hash" | "created_by" | "created_at">,
+  state: ShownPlanState,
   actions: readonly Written[],
   isSensitive: (key: string) => boolean,
 ): string {
-  const waiting = actions.filter(({ state }) => state === "planned");
+  // Nobody is to run what was turned down or is too old.
+  const isOver = state === "rejected" || state === "expired";
+  const waiting = isOver ? [] : actions.filter((action) => action.state === "planned");
   const byAccount = Map.groupBy(waiting, ({ account_id }) => account_id);
   return [
-    ...head(plan, waiting.length, actions.length),
+    ...head(plan, state, waiting.length, actions.length),
     ...[...byAccount].flatMap(([account_id, ofAccount]) => [
       "",
       `if [ "$account" = ${quoted(account_id)} ]; then`,
@@ -35,12 +39,13 @@ export function planScript(
 
 function head(
   plan: Pick<PlanRow, "id" | "hash" | "created_by" | "created_at">,
+  state: ShownPlanState,
   waiting: number,
   all: number,
 ): string[] {
   return [
     "#!/bin/sh",
-    comment(`Plan ${plan.id}, made by ${plan.created_by} at ${plan.created_at.toISOString()}`),
+    comment(`Plan ${plan.id}: ${state}, made by ${plan.created_by} at ${plan.created_at.toISOString()}`),
     comment(`Hash ${plan.hash}`),
     comment(`${waiting} of ${all} actions: those that wait to be applied.`),
     "#",
@@ -53,10 +58,13 @@ function head(
 }
 
 /** One call for what is set and one for what is removed; in that order, so that no value is ever off the resource. */
-function callsOf({ arn, region, changes }: Written, isSensitive: (key: string) => boolean): string[] {
-  const shown = maskChanges(changes, isSensitive);
+function callsOf(action: Written, isSensitive: (key: string) => boolean): string[] {
+  const { arn, region, changes } = action;
+  const shown = maskChanges(action, isSensitive);
   const lines = ["", comment(arn), ...shown.map((change) => comment(changeWords(change)))];
-  const hidden = changes.filter(({ key, after }) => after !== null && isSensitive(key)).map(({ key }) => key);
+  const hidden = changes
+    .filter(({ after }, index) => after !== null && shown[index]?.after !== after)
+    .map(({ key }) => key);
   if (hidden.length > 0) {
     const words = `Not written here, because the value of ${hidden.join(", ")} must not be shown: tagwarden apply writes it.`;
     return [...lines, comment(words)].map(indented);

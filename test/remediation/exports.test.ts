@@ -186,10 +186,15 @@ describe("in the script", () => {
       state: "planned" as const,
     });
     const about = { id: "p", hash: "h", created_by: "a\nb", created_at: new Date(0) };
-    const script = planScript(about, [action("111122223333"), action("444455556666")], () => false);
+    const script = planScript(about, "approved", [action("111122223333"), action("444455556666")], () => false);
     expect(script).not.toMatch(/^(rm|b$|c)/m);
     expect(script.match(/^if \[ "\$account" = '\d+' \]; then$/gm)).toHaveLength(2);
     expect(script).toContain("Left out: 1 resource of account 444455556666.");
     expect(() => execFileSync("/bin/sh", ["-n", "-c", script])).not.toThrow();
+    for (const state of ["rejected", "expired"] as const) {
+      const nothing = planScript(about, state, [action("111122223333")], () => false);
+      expect(nothing).toContain(`# Plan p: ${state}`);
+      expect(nothing).not.toContain("aws personalize");
+    }
   });
 });

@@ -2,7 +2,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { PolicySet } from "../../policy/load.ts";
 import { ruleOf } from "../../policy/fix.ts";
 import { proposePlan } from "../../remediation/db/propose.ts";
-import { maskAction, sensitiveKeys } from "../../remediation/plan-text.ts";
+import { maskAction, sensitiveKeys } from "../../remediation/mask.ts";
 import { templateWarnings } from "../../remediation/template-keys.ts";
 import { loadPlan } from "../../remediation/store.ts";
 import { exportPlan, PLAN_CONTENT_TYPES, PLAN_FORMATS } from "../../reports/plan-export.ts";

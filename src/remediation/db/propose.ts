@@ -13,7 +13,7 @@ import {
 } from "../given-values.ts";
 import { loadPlannable, unknownArns } from "../load.ts";
 import { type Draft, planChanges, type PlannableResource } from "../plan.ts";
-import { sensitiveKeys } from "../plan-text.ts";
+import { sensitiveKeys } from "../mask.ts";
 import { createPlan, type PlanRow } from "../store.ts";
 
 /** What a person asks to be planned. */

@@ -10,7 +10,7 @@ import { units } from "../../inventory/schema.ts";
 import { wantedForRepair } from "../../policy/needs.ts";
 import { compilePolicies, type PolicySet } from "../../policy/load.ts";
 import { activeSet } from "../../policy/store.ts";
-import { sensitiveKeys } from "../../remediation/plan-text.ts";
+import { sensitiveKeys } from "../../remediation/mask.ts";
 import { planResource } from "../../remediation/plan.ts";
 import { presentNames } from "../../exemptions/present-names.ts";
 import { ownerOf } from "../../tags/owner.ts";
