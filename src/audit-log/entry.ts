@@ -4,6 +4,7 @@ export const AUDIT_ACTIONS = [
   "plan.approved",
   "plan.rejected",
   "plan.apply_requested",
+  "plan.apply_refused",
   "plan.run_started",
   "plan.run_ended",
   "write.began",

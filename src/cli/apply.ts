@@ -7,6 +7,7 @@ import { sensitiveKeys } from "../remediation/mask.ts";
 import { formatActions, formatCounts } from "../remediation/plan-text.ts";
 import { explainRefusal } from "../remediation/refusal.ts";
 import { approvePlan, loadPlan } from "../remediation/store.ts";
+import { mustBeAnother } from "./another-person.ts";
 import { applyProgress } from "./apply-progress.ts";
 import { withContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
@@ -29,8 +30,8 @@ type CommandDeps = ApplyDeps & {
   readonly approval: Config["remediation"]["approval"];
   readonly out: (text: string) => void;
   readonly color: boolean;
-  /** Asks a person; null: nobody is there to ask. */
-  readonly confirm: ((question: string) => Promise<boolean>) | null;
+  /** Shows a person what it is about, and asks; null: nobody is there to ask. */
+  readonly confirm: ((about: string, question: string) => Promise<boolean>) | null;
   readonly signal?: AbortSignal;
   /** Told how many actions there are to apply, before the first. */
   readonly onBegin?: (actions: number) => void;
@@ -52,7 +53,6 @@ export function applyCommand(): Command {
         const { database, kind } = await context.database();
         const set = await context.activePolicies();
         const progress = applyProgress(process.stderr);
-        const isInteractive = process.stdin.isTTY && process.stderr.isTTY && !options.yes && !options.json;
         process.exitCode = await apply(
           {
             database,
@@ -75,7 +75,7 @@ export function applyCommand(): Command {
               process.stdout.write(text);
             },
             color: process.stdout.isTTY && !process.env["NO_COLOR"],
-            confirm: isInteractive ? ask : null,
+            confirm: process.stdin.isTTY && !options.yes ? ask : null,
             signal: context.signal,
           },
           id,
@@ -100,11 +100,10 @@ export async function apply(deps: CommandDeps, id: string, options: { json?: boo
   if (plan.state === "proposed") {
     const { by, hours } = approval;
     // Said before anyone reads a long list in order to agree to it.
-    if (by === "another" && plan.created_by === actor) throw new UsageError(explainRefusal("same_person", id));
+    if (by === "another") mustBeAnother(plan.created_by, actor, id);
     const waiting = actions.filter(({ state }) => state === "planned");
     if (confirm) {
-      out(formatActions(waiting, text));
-      if (!(await confirm(`Change the tags of ${count(waiting.length)}? [y/N] `))) {
+      if (!(await confirm(formatActions(waiting, text), `Change the tags of ${count(waiting.length)}? [y/N] `))) {
         out("Nothing was written.\n");
         return EXIT.no;
       }
@@ -152,7 +151,13 @@ async function printResult(
   }
 }
 
-async function ask(question: string): Promise<boolean> {
+async function ask(about: string, question: string): Promise<boolean> {
+  if (!process.stderr.isTTY) {
+    throw new UsageError(
+      "Nobody can be asked: standard error is no terminal. Approve the plan first (tagwarden plans approve), or give --yes.",
+    );
+  }
+  process.stderr.write(about);
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
   try {
     // Ctrl-C and Ctrl-D reject it: no answer is a no.

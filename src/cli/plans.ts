@@ -21,6 +21,7 @@ import { chosenOf } from "../remediation/choice.ts";
 import { exportPlan, shownState } from "../reports/plan-export.ts";
 import { printable } from "../terminal/text.ts";
 import { withContext } from "./context.ts";
+import { mustBeAnother } from "./another-person.ts";
 import { checkedOptions } from "./exemption-options.ts";
 import { listOption } from "./list-option.ts";
 import { pageSizeOption } from "./page-options.ts";
@@ -172,6 +173,7 @@ export async function approveOne(deps: Deps, id: string, options: ApproveOptions
   const { database, actor, now, approval, out } = deps;
   const loaded = await loadPlan(database, id);
   if (!loaded) throw new UsageError(explainRefusal("not_found", id));
+  if (approval.by === "another") mustBeAnother(loaded.plan.created_by, actor, id);
   const { note } = checkedOptions({ note: reasonText.optional() }, { note: options.note });
   const waiting = loaded.actions.filter(({ state }) => state === "planned").map(({ arn }) => arn);
   const chosen = chosenOf(options, waiting);

@@ -39,20 +39,29 @@ export function undoCommand(): Command {
         const actor = await context.actor();
         const out = (text: string) => process.stdout.write(text);
         const color = process.stdout.isTTY && !process.env["NO_COLOR"];
-        await undo({ database, set, actor, now: context.now(), out, color }, id, options);
+        const life_ms = context.config.remediation.approval.hours * 3_600_000;
+        await undo({ database, set, actor, now: context.now(), life_ms, out, color }, id, options);
       }),
     );
 }
 
 /** Makes and prints the plan of an undo. Throws UsageError when there is no such plan, action or resource in it. */
 export async function undo(
-  deps: { database: Database; set: PolicySet; actor: string; now: Date; out: (text: string) => void; color: boolean },
+  deps: {
+    database: Database;
+    set: PolicySet;
+    actor: string;
+    now: Date;
+    life_ms?: number;
+    out: (text: string) => void;
+    color: boolean;
+  },
   id: string,
   options: UndoOptions,
 ): Promise<void> {
-  const { database, set, actor, now, out, color } = deps;
+  const { database, set, actor, now, life_ms, out, color } = deps;
   const { arn: arns, action: positions } = options;
-  const proposed = await proposeUndo(database, set, id, { arns, positions }, { actor, now });
+  const proposed = await proposeUndo(database, set, id, { arns, positions }, { actor, now, life_ms });
   if (proposed.outcome === "unknown") throw new UsageError(explainUnknown(proposed, id));
   if (proposed.outcome !== "proposed") throw new UsageError(explainRefusal(proposed.outcome, id));
   const { plan: row, draft } = proposed;

@@ -34,6 +34,6 @@ export function splitCanary<Action extends Spread>(
 
 /** Why the rest is held back after some were tried; null: it is not. `share`: from which share of failures on. */
 export function canaryVerdict(tried: number, failed: number, share: number): string | null {
-  if (failed === 0 || failed < share * tried) return null;
+  if (tried === 0 || failed === 0 || failed < share * tried) return null;
   return `of the first ${tried} actions, tried before all others, ${failed} failed`;
 }

@@ -152,13 +152,17 @@ export function planHash(actions: readonly Action[]): string {
   const hash = createHash("sha256");
   for (const action of actions) {
     const { account_id, region, type, arn, changes, decided_on, reads_from, tags_hash, reasons } = action;
-    const { undoes_position = null } = action;
+    const { undoes_position = null, left_out = {} } = action;
     const canonical = [
       [account_id, region, type, arn, tags_hash, action.protected, ...action.given.toSorted()],
       changes.map(({ key, before, after }) => [key, before, after]).sort(byFirst),
       Object.entries(decided_on).sort(byFirst),
       reads_from.map(({ arn, key, value }) => [`${arn} ${key}`, value]).sort(byFirst),
       reasons.map((r) => [r.finding_id, r.policy_id, r.rule_id, r.key, r.kind]).sort(byFirst),
+      Object.entries(action.origins)
+        .map(([key, { rules, from }]) => [key, from, ...rules])
+        .sort(byFirst),
+      Object.entries(left_out).sort(byFirst),
       ...(undoes_position === null ? [] : [`undoes ${undoes_position}`]),
     ];
     hash.update(`${JSON.stringify(canonical)}\n`);

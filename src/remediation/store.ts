@@ -20,8 +20,8 @@ const PLAN_LIFE_MS = 7 * DAY;
 export type PlanDraft = Pick<Draft, "actions" | "blocked"> & { readonly skipped?: readonly BlockedAction[] };
 
 /**
- * Stores a draft as a frozen plan; null when it has nothing to do. The same changes proposed again give the same plan, as
- * long as nobody approved or rejected it. Blocked changes are kept in it, so that its counts tell of them.
+ * Stores a draft as a frozen plan; null when it has nothing to do. The same changes proposed again by the same person give the same
+ * plan, as long as nobody approved or rejected it. Blocked changes are kept in it, so that its counts tell of them.
  */
 export async function createPlan(
   database: Database,
@@ -56,6 +56,7 @@ export async function createPlan(
         and(
           eq(plans.state, "proposed"),
           eq(plans.mode, mode),
+          eq(plans.created_by, actor),
           eq(plans.hash, hash),
           eq(plans.policy_set_id, policy_set_id),
           undoes_plan_id === null ? isNull(plans.undoes_plan_id) : eq(plans.undoes_plan_id, undoes_plan_id),
@@ -114,7 +115,8 @@ export async function createPlan(
         };
       }),
     );
-    const detail = { hash, mode, policy_set_id, scan_id, actions: draft.actions.length, blocked: draft.blocked.length };
+    const counts = { actions: draft.actions.length, blocked: draft.blocked.length, skipped: skipped.length };
+    const detail = { hash, kind, undoes_plan_id, mode, policy_set_id, scan_id, ...counts };
     await appendAudit(transaction, { at: now, actor, action: "plan.created", subject: id, detail });
     return row;
   });
@@ -221,14 +223,14 @@ export async function approvePlan(database: Database, id: string, approval: Appr
     if (plan.hash !== hash) return { outcome: "hash_differs" };
     if (plan.state !== "applying" && plan.expires_at <= now) return { outcome: "expired" };
     if (plan.state !== "proposed") return about ? { outcome: "already_approved" } : { outcome: "done", plan };
-    if (by === "another" && plan.created_by === actor) return { outcome: "same_person" };
-    if (about !== undefined) await leaveOut(transaction, id, about, `left out of the approval by ${actor}`, now);
+    if (by === "another" && isSamePerson(plan.created_by, actor)) return { outcome: "same_person" };
+    const note_left = `left out of the approval by ${actor}`;
+    const left_out = about === undefined ? [] : await leaveOut(transaction, id, about, note_left, now);
     const expires_at = new Date(now.getTime() + life_ms);
     const approved = { approved_at: now, approved_by: actor, approved_hash: hash, approved_note: note };
     const set = { state: "approved", ...approved, expires_at } as const;
     const [row] = await transaction.update(plans).set(set).where(eq(plans.id, id)).returning();
-    const in_part = about !== undefined;
-    const detail = { hash, expires_at: expires_at.toISOString(), note, in_part };
+    const detail = { hash, expires_at: expires_at.toISOString(), note, left_out };
     await appendAudit(transaction, { at: now, actor, action: "plan.approved", subject: id, detail });
     return { outcome: "done", plan: row ?? plan };
   });
@@ -250,16 +252,22 @@ export async function rejectPlan(
   });
 }
 
-/** Ends the waiting actions that an approval is not about. The hash stays that of the whole. */
+/** Whether two names are those of one person, as far as they tell. */
+export function isSamePerson(one: string, other: string): boolean {
+  return one.trim().toLowerCase() === other.trim().toLowerCase();
+}
+
+/** Ends the waiting actions that an approval is not about, and returns their positions. The hash stays that of the whole. */
 async function leaveOut(
   transaction: Database,
   plan_id: string,
   about: (arn: string) => boolean,
   note: string,
   now: Date,
-): Promise<void> {
+): Promise<number[]> {
   const waiting = await waitingActions(transaction, plan_id);
-  const positions = JSON.stringify(waiting.filter(({ arn }) => !about(arn)).map(({ position }) => position));
+  const left_out = waiting.filter(({ arn }) => !about(arn)).map(({ position }) => position);
+  const positions = JSON.stringify(left_out);
   await transaction
     .update(plan_actions)
     .set({ state: "skipped", note, finished_at: now })
@@ -269,6 +277,7 @@ async function leaveOut(
         sql`${plan_actions.position} in (select jsonb_array_elements_text(${positions}::text::jsonb)::integer)`,
       ),
     );
+  return left_out;
 }
 
 /** The actions of a plan that no run has begun. */

@@ -61,9 +61,10 @@ const BACK = "it is as it was before already";
 export function planUndo(set: PolicySet, all: readonly Undoable[], now: Date): UndoDraft {
   const draft = { actions: [] as Action[], blocked: [] as BlockedAction[], skipped: [] as BlockedAction[] };
   for (const one of all) {
-    const written = writtenBy(one.done);
+    const recorded = recordedSince(one);
+    const written = writtenBy(one.done, recorded);
     if (written.length === 0) continue;
-    const known = knownTags(one);
+    const known = knownTags(one.done, recorded);
     const { changes, left_out } = puttingBack(written, known);
     const action = toAction(set, one.done, known, changes, left_out);
     const skip = one.resource === null ? "the resource is gone" : changes.length === 0 ? nothingLeft(left_out) : null;
@@ -75,29 +76,34 @@ export function planUndo(set: PolicySet, all: readonly Undoable[], now: Date): U
   return draft;
 }
 
+/** The tags as recorded by something that read them after the journal did; null: nothing has. */
+function recordedSince({ done: { intended_at, finished_at }, tags, tags_read_at }: Undoable): Tags | null {
+  const journaled_at = finished_at ?? intended_at;
+  return tags_read_at !== null && journaled_at !== null && tags_read_at > journaled_at ? tags : null;
+}
+
 /**
- * The changes of which the journal shows that we made them. Where nothing could be read after the write it may not have been
- * made: then the fresh reading before an undo finds the key as it was, and writes nothing.
+ * The changes of which the journal shows that we made them, or what was recorded since: a write that failed as not seen may have shown
+ * later. Where nothing could be read after the write it may not have been made: then the fresh reading before an undo finds the key as it
+ * was, and writes nothing.
  */
-function writtenBy({ changes, tags_before, tags_after }: JournaledAction): TagChange[] {
+function writtenBy({ changes, tags_before, tags_after }: JournaledAction, recorded: Tags | null): TagChange[] {
   if (tags_before === null) return [];
   const before = tagsFrom(Object.entries(tags_before));
   const after = tags_after === null ? null : tagsFrom(Object.entries(tags_after));
+  const hasValue = (tags: Tags, { key, after: value }: TagChange) => valueOrNull(tags, key) === value;
   return changes
     .map((change) => ({ ...change, before: valueOrNull(before, change.key) }))
     .filter(({ key }) => !isReserved(key))
     .filter((change) => change.before !== change.after)
-    .filter((change) => after === null || valueOrNull(after, change.key) === change.after);
+    .filter((change) => after === null || hasValue(after, change) || (recorded !== null && hasValue(recorded, change)));
 }
 
 /**
  * The newest that is known of the tags: as recorded, or as the journal has them, where that is newer. Where nothing could be read
  * after the write, what is recorded may be older than it, whatever its time: a key that seems untouched counts as written.
  */
-function knownTags({ done, tags, tags_read_at }: Undoable): Tags {
-  const { changes, tags_before, tags_after, intended_at, finished_at } = done;
-  const journaled_at = finished_at ?? intended_at;
-  const recorded = tags_read_at !== null && journaled_at !== null && tags_read_at > journaled_at ? tags : null;
+function knownTags({ changes, tags_before, tags_after }: JournaledAction, recorded: Tags | null): Tags {
   if (tags_after !== null) return recorded ?? tagsFrom(Object.entries(tags_after));
   const before = tagsFrom(Object.entries(tags_before ?? {}));
   const known = recorded ?? before;

@@ -85,12 +85,13 @@ async function applyRequested(deps: PlanWorkDeps, plan_id: string, signal: Abort
   const actor = await applyRequestedBy(database, plan_id);
   if (actor === null) return;
   const set = await activeSet();
-  if (set === null) return refuseApply(database, plan_id, "no policies are active");
+  const refuse = (stopped: string) => refuseApply(database, plan_id, { actor, stopped, now: now() });
+  if (set === null) return refuse("no policies are active");
   const result = await applyPlan({ database, aws, set, now, budgets, alone }, plan_id, actor, signal);
   if (result.outcome !== "refused") {
     const { outcome, counts, stopped } = result;
     log.info({ plan_id, outcome, stopped, ...counts }, "a plan that was asked to be applied has been worked on");
   } else if (result.reason !== "in_progress") {
-    await refuseApply(database, plan_id, explainRefusal(result.reason, plan_id));
+    await refuse(explainRefusal(result.reason, plan_id));
   }
 }

@@ -1,10 +1,12 @@
+import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { apply } from "../../src/cli/apply.ts";
 import { setOption } from "../../src/cli/given-values.ts";
 import { plan } from "../../src/cli/plan.ts";
 import { approveOne, listThem, rejectOne, showOne } from "../../src/cli/plans.ts";
 import { autoRemediate } from "../../src/remediation/aws/auto.ts";
-import { loadPlan } from "../../src/remediation/store.ts";
+import { audit_log } from "../../src/audit-log/schema.ts";
+import { approvePlan, loadPlan } from "../../src/remediation/store.ts";
 import { describeOnBoth } from "../support/database.ts";
 import { ACTOR, ANYONE, GOOD, POLICY, setOf, World } from "./world.ts";
 
@@ -59,6 +61,26 @@ describeOnBoth("approval on %s", (kind) => {
     expect(await applied(next.id, OTHER, ANOTHER)).toBe(0);
   });
 
+  test("by another: nobody becomes another person by capitals, or by coming without AWS credentials", async () => {
+    const { id } = await planned();
+    await expect(approveOne(deps(ACTOR.toUpperCase(), ANOTHER), id, {})).rejects.toThrow("by another person");
+    const decision = { hash: (await stateOf(id))!.hash, actor: ` ${ACTOR.toUpperCase()}`, now: world.time };
+    expect(await approvePlan(world.database, id, { ...decision, by: "another" })).toEqual({ outcome: "same_person" });
+    await expect(approveOne(deps("ana@laptop", ANOTHER), id, {})).rejects.toThrow("without AWS credentials that work");
+    await expect(applied(id, "ana@laptop", ANOTHER)).rejects.toThrow("without AWS credentials that work");
+    expect(await stateOf(id)).toMatchObject({ state: "proposed" });
+    await approveOne(deps("ana@laptop", ANYONE), id, {});
+  });
+
+  test("the same changes proposed by two people are two plans, each in its own name", async () => {
+    const { id } = await planned();
+    await plan({ ...deps(OTHER), life_ms: 24 * 3_600_000 }, {});
+    const theirs = /tagwarden apply (\S+)/.exec(printed)?.[1] ?? "";
+    expect(theirs).not.toBe(id);
+    expect(await stateOf(theirs)).toMatchObject({ created_by: OTHER });
+    await expect(approveOne(deps(OTHER, ANOTHER), theirs, {})).rejects.toThrow("by another person");
+  });
+
   test("an approval lasts as long as configured, and shows until when", async () => {
     const { id } = await planned();
     await approveOne(deps(OTHER, ANOTHER), id, {});
@@ -82,6 +104,8 @@ describeOnBoth("approval on %s", (kind) => {
       note: `left out of the approval by ${OTHER}`,
     });
     expect((await stateOf(id))?.hash).toBe(before?.hash);
+    const [entry] = await world.database.select().from(audit_log).where(eq(audit_log.action, "plan.approved"));
+    expect(entry?.detail).toMatchObject({ left_out: [(await world.action(id, arns[1]!)).position] });
     expect(await applied(id)).toBe(0);
     expect(world.tags(arns[1]!)).toEqual({ CostCenter: "CC-0001" });
     expect(world.tags(arns[0]!)).toEqual({ Environment: "dev" });

@@ -32,6 +32,7 @@ test("every action is in one of the two parts, in its order, and no account, reg
 
 test("some failures of few are enough to hold the rest back, none is not", () => {
   expect(canaryVerdict(5, 0, 0)).toBeNull();
+  expect(canaryVerdict(0, 1, 0.2)).toBeNull();
   expect(canaryVerdict(10, 1, 0.2)).toBeNull();
   expect(canaryVerdict(5, 1, 0.2)).toMatch(/of the first 5 actions.*1 failed/);
 });

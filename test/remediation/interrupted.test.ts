@@ -6,7 +6,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { ApplyStep } from "../../src/remediation/aws/apply-action.ts";
 import { plan_actions, plans } from "../../src/remediation/schema.ts";
 import { describeOnBoth } from "../support/database.ts";
-import { filler, World } from "./world.ts";
+import { BUDGETS, filler, World } from "./world.ts";
+import { connect } from "./world-settings.ts";
 
 const STEPS = ["intended", "read", "writing", "between", "written", "checked", "ended"] as const;
 
@@ -107,6 +108,27 @@ describeOnBoth("a run that dies on %s", (kind) => {
     expect(world.tags(arn)["CostCenter"]).toBe("CC-1234");
   });
 
+  test("an action that cannot be brought to its end holds up no other", async () => {
+    const arn = world.create({ ...filler(48), Environment: "prod", "cost-center": "CC-1234" });
+    await world.scan();
+    for (let i = 0; i < 3; i++) world.create({ CostCenter: "CC-0001" });
+    await world.scan();
+    const plan_id = await world.planned();
+    const waiting = world.apply(plan_id, {
+      onStep: (step) => {
+        if (step === "between") throw new Error("died");
+      },
+    });
+    await expect(waiting).rejects.toThrow("died");
+    world.sandbox.setTags(arn, { ...filler(49), Environment: "prod" });
+    expect(await world.apply(plan_id)).toMatchObject({
+      outcome: "stopped",
+      stopped: expect.stringContaining("off the resource") as string,
+      counts: { planned: 4, verified: 3, failed: 1 },
+      remaining: 1,
+    });
+  });
+
   test("before it wrote, and the finding was resolved meanwhile: skipped", async () => {
     const arn = world.create({ CostCenter: "CC-0001" });
     await world.scan();
@@ -144,6 +166,24 @@ describeOnBoth("a run that dies on %s", (kind) => {
     expect(results.filter(({ outcome }) => outcome === "applied")).toHaveLength(1);
     expect(results.filter(({ outcome }) => outcome === "refused" || outcome === "nothing_to_do")).toHaveLength(2);
     expect(world.writes).toBe(5);
+  });
+
+  test("a run whose plan another one took while a write waited for its turn does not send it", async () => {
+    for (let i = 0; i < 2; i++) world.create({ CostCenter: "CC-0001" });
+    await world.scan();
+    const plan_id = await world.planned();
+    const aws = connect(world.sandbox.url, 5000, { start: 1, most: 1 });
+    const slow = world.apply(plan_id, {
+      aws,
+      budgets: { ...BUDGETS, actions_at_once: 2 },
+      onStep: async (step) => {
+        if (step === "written")
+          await world.database.update(plans).set({ run_id: "019aaf00-0000-7000-8000-000000000000" });
+      },
+    });
+    await expect(slow).rejects.toThrow(/another run (may hold|holds) plan/);
+    aws.close();
+    expect(world.writes).toBe(1);
   });
 
   test("a run whose plan another one took writes nothing more", async () => {

@@ -80,6 +80,21 @@ describe("a plan", () => {
     });
   });
 
+  test("its hash is another when a value comes from elsewhere, or an undo leaves out another key", () => {
+    const [action] = draftOf({ "cost-center": "CC-1234" }).actions;
+    const hash = planHash([action!]);
+    const { CostCenter } = action!.origins;
+    const others = [
+      { ...action!, origins: { ...action!.origins, CostCenter: { ...CostCenter!, from: "given by someone" } } },
+      { ...action!, origins: { ...action!.origins, CostCenter: { ...CostCenter!, rules: ["q/other"] } } },
+      { ...action!, left_out: { Environment: "changed since" } },
+    ];
+    for (const other of others) expect(planHash([other])).not.toBe(hash);
+    expect(planHash([{ ...action!, origins: Object.fromEntries(Object.entries(action!.origins).toReversed()) }])).toBe(
+      hash,
+    );
+  });
+
   test("does not remove the only copy of a value that another rule would rename", () => {
     const set = withRules("{id: old-names, forbidden: ['cost-*'], fix: {forbidden: remove}}");
     const tags = { Environment: "prod", "cost-center": "CC-1234" };

@@ -167,6 +167,22 @@ describeOnBoth("undoing a plan on %s", (kind) => {
     expect(await undoDraft(world, other, [refused])).toEqual({ actions: [], blocked: [], skipped: [] });
   });
 
+  test("a write that showed too late to be verified is undone once a scan has seen it", async () => {
+    const arn = world.create({ CostCenter: "CC-0001" });
+    await world.scan();
+    const plan_id = await world.planned();
+    // Reading back, the service still answers as it was before.
+    const onStep = (step: string) => {
+      if (step === "written") world.sandbox.setTags(arn, { CostCenter: "CC-0001" });
+    };
+    expect(await world.apply(plan_id, { onStep })).toMatchObject({ counts: { ...NONE, planned: 1, failed: 1 } });
+    expect((await undoDraft(world, plan_id)).actions).toEqual([]);
+    world.sandbox.setTags(arn, { CostCenter: "CC-0001", Environment: "dev" });
+    await world.scan();
+    expect(await world.apply(await plannedUndo(world, plan_id))).toMatchObject({ counts: { verified: 1 } });
+    expect(world.tags(arn)).toEqual({ CostCenter: "CC-0001" });
+  });
+
   test("a plan that died between the two calls of a rename can be undone as far as it came", async () => {
     const arn = world.create({ Environment: "prod", "cost-center": "CC-1234" });
     await world.scan();

@@ -21,7 +21,7 @@ export const BUDGETS: Budgets = {
 export const ANYONE = { by: "anyone", hours: 168 } as const;
 
 /** A connection that wastes no time. A busy machine needs a longer time-out where many calls are under way and none is to hang. */
-export function connect(endpoint: string, timeout_ms = 400): Aws {
+export function connect(endpoint: string, timeout_ms = 400, write = { start: 10_000, most: 10_000 }): Aws {
   return openAws({
     endpoint,
     region: "us-east-1",
@@ -30,7 +30,7 @@ export function connect(endpoint: string, timeout_ms = 400): Aws {
       index: { burst: 10_000, per_second: 10_000 },
       list: { burst: 10_000, per_second: 10_000 },
       read: { start: 10_000, most: 10_000 },
-      write: { start: 10_000, most: 10_000 },
+      write,
     },
     patience_ms: 1500,
     timeout_ms,

@@ -92,9 +92,11 @@ export async function applyAction(run: Run, api: TargetApi, action: ActionRow): 
   const above = await readAbove(run, api, action);
   if ("unread" in above) {
     run.spending.tried(true);
-    return resumed
+    // What an earlier run left is looked at again, unless nothing can come of that.
+    const owed = owesValue(action.changes, remainingChanges(answer.tags, action.changes));
+    return resumed && (owed || !above.gone)
       ? leave(run, action, above.unread)
-      : finish(run, action, { state: "blocked", note: above.unread }, null);
+      : finish(run, action, { state: "blocked", note: above.unread }, resumed ? answer : null);
   }
   const known = { ...stored, around: withFreshTags(stored.around, above) };
   const decision = decide(action, answer.tags, known, resumed, judging);
@@ -125,14 +127,17 @@ async function readAbove(
   run: Run,
   api: TargetApi,
   action: ActionRow,
-): Promise<ReadonlyMap<string, Tags> | { readonly unread: string }> {
+): Promise<ReadonlyMap<string, Tags> | { readonly unread: string; readonly gone: boolean }> {
   const fresh = new Map<string, Tags>();
   for (const { arn } of action.reads_from) {
     if (fresh.has(arn)) continue;
     const answer = await readServiceTags(api, arn, undefined, run.now);
-    if (answer.outcome === "gone") return { unread: `${arn}, where the value comes from, is gone` };
+    if (answer.outcome === "gone") return { unread: `${arn}, where the value comes from, is gone`, gone: true };
     if (answer.outcome === "unknown")
-      return { unread: `${arn}, where the value comes from, could not be read: ${describe(answer.error)}` };
+      return {
+        unread: `${arn}, where the value comes from, could not be read: ${describe(answer.error)}`,
+        gone: false,
+      };
     fresh.set(arn, answer.tags);
   }
   return fresh;
@@ -147,7 +152,11 @@ async function write(run: Run, api: TargetApi, action: ActionRow, known: Known, 
     await run.confirmAlive();
     const sent = await writeTags(api, action.arn, next, {
       // What was begun, or owes a value, is ended also while repairs are paused.
-      withhold: async () => (round > 1 || next.owed ? null : whyPaused(run.database)),
+      withhold: async () => {
+        // The wait for its turn may have been long: another run may hold the plan by now.
+        await run.confirmAlive();
+        return round > 1 || next.owed ? null : whyPaused(run.database);
+      },
       between: async () => {
         await onStep("between", action);
         await run.confirmAlive();

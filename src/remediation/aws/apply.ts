@@ -191,10 +191,13 @@ function keepAlive(
   spending: Spending,
   { lease_ms, heartbeat_ms }: ApplyTiming,
 ): { confirm: () => Promise<void>; stop: () => void } {
-  let last = performance.now();
+  // Both clocks: the one stands still while a machine sleeps, the other may be set.
+  const clocks = () => [performance.now(), Date.now()] as const;
+  let last = clocks();
+  const age = () => Math.max(...clocks().map((time, index) => time - (last[index] ?? 0)));
   let lost = false;
   const say = async () => {
-    const sent = performance.now();
+    const sent = clocks();
     if (await beat(database, hold)) last = sent;
     else lost = true;
     spending.sawHour(await countRecentWrites(database));
@@ -203,9 +206,8 @@ function keepAlive(
   const timer = setInterval(() => void say().catch(() => {}), heartbeat_ms);
   return {
     confirm: async () => {
-      if (!lost && performance.now() - last > lease_ms / 2) await say();
-      if (lost || performance.now() - last > lease_ms)
-        throw new LeaseLostError(`another run may hold plan ${hold.plan_id}`);
+      if (!lost && age() > lease_ms / 2) await say();
+      if (lost || age() > lease_ms) throw new LeaseLostError(`another run may hold plan ${hold.plan_id}`);
     },
     stop: () => clearInterval(timer),
   };

@@ -30,18 +30,27 @@ export async function runActions(run: Run, loop: Loop, actions: readonly ActionR
   const well = actions.filter(({ state }) => state === "verified" || state === "unchanged").length;
   const size = canarySize(begun.length + waiting.length + well, loop.budgets.canary) - well;
   const { first, rest } = splitCanary(waiting, size);
-  const early = await runTargets(run, loop, [...begun, ...first]);
-  if (early.stopped !== null || rest.length === 0) return early.stopped;
-  const verdict = canaryVerdict(first.length, early.failed, loop.budgets.error_share);
-  return verdict ?? (await runTargets(run, loop, rest)).stopped;
+  let left: string | null = null;
+  const runs = [
+    { actions: begun, verdict: () => null },
+    { actions: first, verdict: (failed: number) => canaryVerdict(first.length, failed, loop.budgets.error_share) },
+    { actions: rest, verdict: () => null },
+  ];
+  for (const { actions: some, verdict } of runs) {
+    const outcome = await runTargets(run, loop, some);
+    left ??= outcome.open;
+    const stopped = outcome.stopped ?? verdict(outcome.failed);
+    if (stopped !== null) return stopped;
+  }
+  return left;
 }
 
-/** Why something was left, and how many actions failed. */
-type Outcome = { stopped: string | null; failed: number };
+/** Why nothing further is begun; why an action could not be brought to its end, which holds up no other; and how many failed. */
+type Outcome = { stopped: string | null; open: string | null; failed: number };
 
 async function runTargets(run: Run, loop: Loop, actions: readonly ActionRow[]): Promise<Outcome> {
   const targets = Map.groupBy(actions, ({ account_id, region }) => `${account_id}/${region}`).values();
-  const outcome: Outcome = { stopped: null, failed: 0 };
+  const outcome: Outcome = { stopped: null, open: null, failed: 0 };
   const failing = new AbortController();
   await eachOf(TARGETS_AT_ONCE, targets, failing, async (ofTarget) => {
     const api = await enter(run, loop, ofTarget);
@@ -95,7 +104,8 @@ async function runTarget(
 }
 
 function note(outcome: Outcome, result: ActionResult): void {
-  if (result.state === "put_back" || result.state === "open") outcome.stopped = result.note;
+  if (result.state === "put_back") outcome.stopped = result.note;
+  if (result.state === "open") outcome.open = result.note;
   if (result.state === "failed" || result.state === "open") outcome.failed++;
 }
 

@@ -55,10 +55,18 @@ export async function waitingToApply(database: Database, alone: boolean): Promis
     .orderBy(plans.apply_requested_at);
 }
 
-/** Answers a request with no: `stopped` says why, and a person may ask again. */
-export async function refuseApply(database: Database, id: string, stopped: string): Promise<void> {
-  await database
-    .update(plans)
-    .set({ apply_requested_at: null, apply_requested_by: null, stopped })
-    .where(eq(plans.id, id));
+/** Answers a request with no, in the name of whoever asked: `stopped` says why, and a person may ask again. */
+export async function refuseApply(
+  database: Database,
+  id: string,
+  { actor, stopped, now }: { readonly actor: string; readonly stopped: string; readonly now: Date },
+): Promise<void> {
+  await database.transaction(async (transaction) => {
+    await transaction
+      .update(plans)
+      .set({ apply_requested_at: null, apply_requested_by: null, stopped })
+      .where(eq(plans.id, id));
+    const detail = { stopped };
+    await appendAudit(transaction, { at: now, actor, action: "plan.apply_refused", subject: id, detail });
+  });
 }

@@ -29,7 +29,7 @@ export async function proposeUndo(
   set: PolicySet,
   id: string,
   { arns, positions }: UndoRequest,
-  about: { readonly actor: string; readonly now: Date; readonly life_ms?: number },
+  about: { readonly actor: string; readonly now: Date; readonly life_ms?: number | undefined },
 ): Promise<UndoProposed> {
   const loaded = await loadPlan(database, id);
   if (!loaded) return { outcome: "not_found" };
@@ -47,7 +47,9 @@ export async function proposeUndo(
     mode: "plan",
     policy_set_id: set.id,
     undoes_plan_id: loaded.plan.id,
-    ...about,
+    actor: about.actor,
+    now: about.now,
+    ...(about.life_ms !== undefined && { life_ms: about.life_ms }),
   });
   return { outcome: "proposed", plan, draft };
 }
