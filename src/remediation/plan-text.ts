@@ -123,7 +123,7 @@ export function formatCounts(counts: RemediationCounts, { color }: Pick<TextOpti
 }
 
 /** The last part of an ARN, which says type and name. */
-export function resourceName(arn: string): string {
+function resourceName(arn: string): string {
   return printable(arn.split(":").slice(5).join(":") || arn);
 }
 
