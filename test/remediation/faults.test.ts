@@ -18,7 +18,10 @@ describe("AWS that fails", () => {
     world = await World.open("postgres");
   });
   afterAll(() => world.close());
-  beforeEach(() => world.reset());
+  beforeEach(() => {
+    world.timeout_ms = 400;
+    return world.reset();
+  });
 
   async function applyWith(tags: Record<string, string>, faults: FaultRule[]) {
     const arn = world.create(tags);
@@ -84,6 +87,8 @@ describe("AWS that fails", () => {
     await world.scan();
     const plan_id = await world.planned();
     world.sandbox.setFaults([{ kind: "lost_reply", operation: "TagResource", share: 0.5 }]);
+    world.timeout_ms = 10_000;
+    world.reconnect();
     expect(await world.apply(plan_id)).toMatchObject({ outcome: "applied", counts: { planned: 25, verified: 25 } });
   });
 

@@ -70,6 +70,7 @@ describeOnBoth("the laws of repair on %s", (kind) => {
   let world: World;
   beforeAll(async () => {
     world = await World.open(kind);
+    world.timeout_ms = 10_000;
   });
   afterAll(() => world.close());
 

@@ -4,7 +4,7 @@ import { plan_actions } from "../../src/remediation/schema.ts";
 import type { ApplyDeps } from "../../src/remediation/aws/apply.ts";
 import { describeOnBoth } from "../support/database.ts";
 import { BUDGETS, World } from "./world.ts";
-import { connect, FAST } from "./world-settings.ts";
+import { FAST } from "./world-settings.ts";
 
 const POOR = { CostCenter: "CC-0001" };
 
@@ -12,13 +12,10 @@ describeOnBoth("what holds a run back on %s", (kind) => {
   let world: World;
   beforeAll(async () => {
     world = await World.open(kind);
+    world.timeout_ms = 10_000;
   });
   afterAll(() => world.close());
-  beforeEach(async () => {
-    await world.reset();
-    world.aws.close();
-    world.aws = connect(world.sandbox.url, 10_000);
-  });
+  beforeEach(() => world.reset());
   const apply = (plan_id: string, more: Partial<ApplyDeps>) =>
     world.apply(plan_id, { timing: { ...FAST, lease_ms: 30_000 }, ...more });
 

@@ -93,10 +93,13 @@ export class World {
     this.sandbox.calls.reset();
   }
 
+  /** How long a call may take. Short where calls hang; where none does, a busy machine gets its time. Milliseconds. */
+  timeout_ms = 400;
+
   /** As another process would: without what the limiters learned. */
   reconnect(): void {
     this.aws.close();
-    this.aws = connect(this.sandbox.url);
+    this.aws = connect(this.sandbox.url, this.timeout_ms);
   }
 
   async activate(set: PolicySet): Promise<void> {
