@@ -70,7 +70,9 @@ async function makeMonth(database: Database, { name, from, to }: Month): Promise
   const [first, end] = [sql.raw(`'${from.toISOString()}'`), sql.raw(`'${to.toISOString()}'`)];
   await database.transaction(async (transaction) => {
     await transaction.execute(PATIENCE);
-    await transaction.execute(sql`lock table ${table} in share update exclusive mode`);
+    // Who writes waits, for a moment: a row of this month that came into the default partition between the move and the attachment
+    // would be in its way, and one that was on its way there would be refused afterwards. Who reads does not wait.
+    await transaction.execute(sql`lock table ${table} in share row exclusive mode`);
     const [other] = await rowsOf(transaction, sql`select 1 as one where to_regclass(${name}) is not null`);
     if (other) return;
     // Attached, and not created as a partition, because that would keep everyone from reading the table meanwhile.

@@ -238,3 +238,39 @@ test(
     await opened.close();
   },
 );
+
+test(
+  "a month is made while scans write what belongs to it into the default partition",
+  { timeout: 120_000 },
+  async () => {
+    const opened = await openTestDatabase("postgres");
+    const { database } = opened;
+    await activateSet(database, SET, "me", START);
+    const made = new AbortController();
+    let round = 0;
+    const write = async (region: string) => {
+      const unit = { ...UNIT, region };
+      while (!made.signal.aborted) {
+        // Each month is missing until somebody makes it, and a change of all findings is on its way there.
+        const at = new Date(START.getTime() + ++round * DAY);
+        const tags = round % 2 === 0 ? {} : { Owner: "a", Env: "dev" };
+        const seen = Array.from({ length: 10 }, (_, n) => read(resourceOf(`c-${n}`, {}, unit), tags, { read_at: at }));
+        await scan(database, seen, { unit, at });
+      }
+    };
+    const make = async () => {
+      try {
+        for (let looked = 0; looked < 150; looked++) await ensureMonths(database, START);
+      } finally {
+        made.abort();
+      }
+    };
+    const results = await Promise.allSettled([write("eu-a-1"), write("eu-b-1"), write("eu-c-1"), make()]);
+    expect(results.filter(({ status }) => status === "rejected")).toEqual([]);
+    const before = await events(database);
+    await ensureMonths(database, START);
+    expect(Object.keys(await where(database))).not.toContain("default");
+    expect(await events(database)).toEqual(before);
+    await opened.close();
+  },
+);
