@@ -2,7 +2,7 @@ import type { Resource } from "../inventory/resource.ts";
 import type { PolicySet } from "../policy/load.ts";
 import type { Given } from "../policy/given.ts";
 import { judge } from "../policy/judge.ts";
-import { obstacleOf } from "../policy/obstacle.ts";
+import { obstacleOf, policiesAbout } from "../policy/obstacle.ts";
 import type { Surroundings } from "../inventory/surroundings.ts";
 import { tagValue, type Tags } from "../tags/tags.ts";
 import { fits, remainingChanges, sameChanges, valueOrNull, withChanges, withoutChanges } from "./change-tags.ts";
@@ -192,7 +192,8 @@ function obstacleEnd(
 ): End | null {
   const key = foughtKey(action, fights);
   if (key !== null) return { state: "blocked", note: whyFought(key) };
-  const policies = action.reasons.map(({ policy_id }) => policy_id);
+  const asking = action.reasons.map(({ policy_id }) => policy_id);
+  const policies = isUndo(action) ? [...asking, ...policiesAbout(set, resource)] : asking;
   const note = obstacleOf(set, { resource, tags, now, around }, stack, policies);
   return note === null ? null : { state: "blocked", note };
 }
