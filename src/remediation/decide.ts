@@ -143,7 +143,7 @@ function endBeforeWriting(
   // A change above that leads to the same value, such as one of this plan's own, has passed by now.
   const above = action.reads_from.find(({ arn, key, value }) => valueAbove(known.around, arn, key) !== value);
   if (above) {
-    const note = `${above.key} of ${above.arn}, where the value comes from, was changed since the plan`;
+    const note = `${above.key} of ${above.arn}, on which the decision rests, was changed since the plan`;
     return { state: "conflict", note };
   }
   // Some key is already as planned, and that changed what the rules ask for: someone did half of it, in another way.

@@ -198,7 +198,10 @@ describeOnBoth("undoing a plan on %s", (kind) => {
     ["removed, where another one says so", (text: string) => text.replace("id: p\n", "id: other\n")],
     ["there as before", (text: string) => text],
   ])("what a policy calls managed elsewhere is left alone, also by a policy that was %s", async (_, edit) => {
-    const { plan_id, arns } = await applied({ CostCenter: "CC-0001", ManagedBy: "terraform" }, { CostCenter: "CC-0002" });
+    const { plan_id, arns } = await applied(
+      { CostCenter: "CC-0001", ManagedBy: "terraform" },
+      { CostCenter: "CC-0002" },
+    );
     const undo = await plannedUndo(world, plan_id);
     await world.activate(setOf(edit(POLICY.replace("id: p\n", "id: p\nmanaged: tags.ManagedBy == 'terraform'\n"))));
     const { blocked, actions } = await undoDraft(world, plan_id);
