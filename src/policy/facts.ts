@@ -4,9 +4,27 @@ import { NO_TAGS, type Tags } from "../tags/tags.ts";
 import { NOT_LOOKED_UP } from "../inventory/surroundings.ts";
 import type { Subject } from "./subject.ts";
 
+/** Hears of a key that was looked at, and of which resource above the judged one; null: of the judged one itself. */
+export type Look = (arn: string | null, key: string) => void;
+
 /** Tags as a condition sees them: a key that is absent is null, which compares as false, and is never an error. */
 export class TagFacts extends Map<string, string> {
+  /** Hears of every key that is asked for; `looked_through`: and of all that are there, where a loop goes through them. */
+  look: ((key: string) => void) | undefined;
+  looked_through = false;
+
+  override has(key: string): boolean {
+    this.look?.(key);
+    return super.has(key);
+  }
+
+  override keys(): MapIterator<string> {
+    if (this.looked_through) for (const key of super.keys()) this.look?.(key);
+    return super.keys();
+  }
+
   override get(key: string): string {
+    this.look?.(key);
     // The condition engine takes undefined for an error and null for a value; the type of `Map` knows neither.
     return super.get(key) ?? (null as unknown as string);
   }
@@ -21,11 +39,14 @@ export class AncestorFacts {
   readonly name: string | null;
   readonly tags: TagFacts;
 
-  constructor(ancestor: Ancestor | undefined) {
+  constructor(ancestor: Ancestor | undefined, look: Look | undefined) {
     this.arn = ancestor?.arn ?? null;
     this.type = ancestor?.type ?? null;
     this.name = ancestor?.name ?? null;
     this.tags = tagFacts(ancestor?.tags ?? NO_TAGS);
+    if (!ancestor || !look) return;
+    this.tags.look = (key) => look(ancestor.arn, key);
+    this.tags.looked_through = true;
   }
 }
 
@@ -36,8 +57,12 @@ export class LineageFacts {
   readonly solution: AncestorFacts;
   readonly solution_version: AncestorFacts;
 
-  constructor(ancestors: readonly Ancestor[]) {
-    const nearest = (type: string) => new AncestorFacts(ancestors.find((one) => one.type === type));
+  constructor(ancestors: readonly Ancestor[], look: Look | undefined) {
+    const nearest = (type: string) =>
+      new AncestorFacts(
+        ancestors.find((one) => one.type === type),
+        look,
+      );
     this.dataset_group = nearest("dataset-group");
     this.dataset = nearest("dataset");
     this.solution = nearest("solution");
@@ -82,11 +107,12 @@ export class ResourceFacts {
   readonly created_at: Date | null;
   readonly updated_at: Date | null;
   readonly #subject: Subject;
+  readonly #look: Look | undefined;
   #parent: AncestorFacts | undefined;
   #lineage: LineageFacts | undefined;
   #summary: Map<string, unknown> | undefined;
 
-  constructor(subject: Subject) {
+  constructor(subject: Subject, look: Look | undefined) {
     const { arn, type, name, status, account_id, region, created_at, updated_at } = subject.resource;
     this.arn = arn;
     this.type = type;
@@ -97,14 +123,15 @@ export class ResourceFacts {
     this.created_at = created_at;
     this.updated_at = updated_at;
     this.#subject = subject;
+    this.#look = look;
   }
 
   get parent(): AncestorFacts {
-    return (this.#parent ??= new AncestorFacts(this.#ancestors[0]));
+    return (this.#parent ??= new AncestorFacts(this.#ancestors[0], this.#look));
   }
 
   get lineage(): LineageFacts {
-    return (this.#lineage ??= new LineageFacts(this.#ancestors));
+    return (this.#lineage ??= new LineageFacts(this.#ancestors, this.#look));
   }
 
   /** The summary as AWS names its fields, for those that have no name of ours. */
@@ -134,25 +161,35 @@ for (const [name, field] of Object.entries(SUMMARY_FIELDS)) {
 export class Facts {
   readonly now: Date;
   readonly #subject: Subject;
+  readonly #look: Look | undefined;
   #resource: ResourceFacts | undefined;
   #tags: TagFacts | undefined;
   #account: AccountFacts | undefined;
 
-  constructor(subject: Subject) {
+  /** `look`: hears of every tag of this resource, or of one above it, that an expression asks for. */
+  constructor(subject: Subject, look?: Look) {
     this.now = subject.now;
     this.#subject = subject;
+    this.#look = look;
   }
 
   get resource(): ResourceFacts {
-    return (this.#resource ??= new ResourceFacts(this.#subject));
+    return (this.#resource ??= new ResourceFacts(this.#subject, this.#look));
   }
 
   get tags(): TagFacts {
-    return (this.#tags ??= tagFacts(this.#subject.tags));
+    return (this.#tags ??= this.#ownTags());
   }
 
   get account(): AccountFacts {
     return (this.#account ??= accountFacts(this.#subject));
+  }
+
+  #ownTags(): TagFacts {
+    const facts = tagFacts(this.#subject.tags);
+    const look = this.#look;
+    if (look) facts.look = (key) => look(null, key);
+    return facts;
   }
 }
 

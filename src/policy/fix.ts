@@ -1,16 +1,18 @@
 import { tagsFrom, tagValue, type Tags } from "../tags/tags.ts";
 import { aliasesSeen, type CompiledKeyRule, type CompiledPolicy, type CompiledRule } from "./compile.ts";
-import type { ReadFrom } from "./derive.ts";
+import type { Look } from "./facts.ts";
 import { decideGiven, type Given, isAnswered } from "./given.ts";
 import { appliesTo, holds, isBeingDeleted, verdictOf } from "./judge.ts";
 import type { PolicySet } from "./load.ts";
+import { Looks, type ReadFrom } from "./looks.ts";
 import type { Subject } from "./subject.ts";
 import type { FindingKind, Violation } from "./verdict.ts";
 
 /**
  * What a rule asks for, to repair one violation.
- * - `change`: these keys, to these values; null removes. `reads`: keys that decided, and must still be as they were when
- *   it is applied; `reads_from`: tags of resources above it that did. `from`: where the value comes from, in words. `auto`:
+ * - `change`: these keys, to these values; null removes. `reads`: keys that decided, those that its conditions and the source
+ *   of its value asked for included, and must still be as they were when it is applied; `reads_from`: tags of resources above
+ *   it that did. `from`: where the value comes from, in words. `auto`:
  *   may be applied without a person, so never for a protected rule.
  * - `review`: a person decides, for this reason. - `off`: the policy reports only.
  */
@@ -29,12 +31,7 @@ export type Fix =
 
 type Change = { readonly key: string; readonly after: string | null };
 type Decision =
-  | {
-      readonly changes: readonly Change[];
-      readonly reads: readonly string[];
-      readonly reads_from?: readonly ReadFrom[];
-      readonly from?: string | null;
-    }
+  | { readonly changes: readonly Change[]; readonly reads: readonly string[]; readonly from?: string | null }
   | string;
 
 /**
@@ -52,20 +49,26 @@ export function fixFor(
   const policy = set.policies.find(({ id }) => id === violation.policy_id);
   const rule = policy?.rules.find(({ rule_id }) => rule_id === violation.rule_id);
   if (!policy || !rule) return review("no active policy has this rule");
-  const applies = isBeingDeleted(subject.resource) ? { applies: false } : appliesTo(policy, subject);
+  const looks = new Looks(subject);
+  const applies = isBeingDeleted(subject.resource) ? { applies: false } : appliesTo(policy, subject, looks.look);
   if ("unknown" in applies)
     return review(`it is not known whether the policy is about this resource: ${applies.unknown}`);
   if (!applies.applies) return review("the policy is no longer about this resource");
-  const { violations, unknown } = verdictOf(rule, subject);
+  const { violations, unknown } = verdictOf(rule, subject, looks.look);
   if (unknown !== null) return review(`the rule cannot be judged: ${unknown}`);
   const shown = violations.find(({ key, kind }) => key === violation.key && kind === violation.kind);
   if (!shown) return review("the tags no longer violate the rule in this way");
   if (policy.remediation === "off") return { kind: "off" };
   const decision =
-    given !== null && isAnswered(rule, given) ? decideGiven(rule, subject.tags, given) : decide(rule, shown, subject);
+    given !== null && isAnswered(rule, given)
+      ? decideGiven(rule, subject.tags, given)
+      : decide(rule, shown, subject, looks.look);
   if (typeof decision === "string") return review(decision);
-  const against = whyNotRepaired(rule, shown, decision.changes, subject);
-  return against === null ? change(policy, rule, decision) : review(against);
+  const against = whyNotRepaired(rule, shown, decision.changes, subject, looks.look);
+  if (against !== null) return review(against);
+  // Whether it is managed elsewhere by its own tags is asked again before anything is written; what stands above has to be read for that.
+  if (policy.managed !== null) holds(policy.managed, subject, looks.lookAbove);
+  return change(policy, rule, decision, looks);
 }
 
 /** What the rule would still say of the key after these changes, such as that a value is not the parent's; null: it would pass. */
@@ -74,13 +77,14 @@ function whyNotRepaired(
   { key }: Violation,
   changes: readonly Change[],
   subject: Subject,
+  look: Look,
 ): string | null {
   const after = new Map(Object.entries(subject.tags));
   for (const change of changes) {
     if (change.after === null) after.delete(change.key);
     else after.set(change.key, change.after);
   }
-  const { violations, unknown } = verdictOf(rule, { ...subject, tags: tagsFrom(after) });
+  const { violations, unknown } = verdictOf(rule, { ...subject, tags: tagsFrom(after) }, look);
   if (unknown !== null) return `the rule could not be judged after the change: ${unknown}`;
   const left = violations.find((violation) => violation.key === key);
   return left ? `the rule would not pass after the change: ${left.detail.message}` : null;
@@ -109,36 +113,37 @@ function review(reason: string): Fix {
   return { kind: "review", reason };
 }
 
-function change(policy: CompiledPolicy, rule: CompiledRule, decision: Exclude<Decision, string>): Fix {
+function change(policy: CompiledPolicy, rule: CompiledRule, decision: Exclude<Decision, string>, looks: Looks): Fix {
   const auto = policy.remediation === "auto" && !rule.protected;
-  const { changes, reads, reads_from = [], from = null } = decision;
-  return { kind: "change", changes, reads, reads_from, from, protected: rule.protected, auto };
+  const { changes, from = null } = decision;
+  const reads = [...new Set([...decision.reads, ...looks.own])];
+  return { kind: "change", changes, reads, reads_from: looks.above, from, protected: rule.protected, auto };
 }
 
 /** The changes, or the reason why a person has to decide. */
-function decide(rule: CompiledRule, violation: Violation, subject: Subject): Decision {
+function decide(rule: CompiledRule, violation: Violation, subject: Subject, look: Look): Decision {
   if (rule.about === "max_tags") return "a person chooses which tags go";
   if (rule.about === "assert") return "a person decides how the condition is met";
   if (rule.about === "forbidden") {
     if (!rule.fix.remove) return "the rule leaves forbidden keys to a person";
     return { changes: [{ key: violation.key, after: null }], reads: [violation.key] };
   }
-  if (violation.kind === "missing") return decideMissing(rule, violation, subject);
+  if (violation.kind === "missing") return decideMissing(rule, violation, subject, look);
   return violation.kind === "variant" ? decideVariant(rule, subject.tags) : decideInvalid(rule, subject.tags);
 }
 
-function decideMissing(rule: CompiledKeyRule, violation: Violation, subject: Subject): Decision {
+function decideMissing(rule: CompiledKeyRule, violation: Violation, subject: Subject, look: Look): Decision {
   const near = violation.detail.near_miss;
   const { missing } = rule.fix;
   if (!missing) return "the rule has no value to write where the key is missing";
   if (near !== undefined && !missing.despite_near_miss) {
     return `\`${near}\` looks like \`${rule.key}\`; declare it as an alias, or let a person decide`;
   }
-  const derived = missing.derive(subject);
+  const derived = missing.derive(subject, look);
   if (derived.kind === "unknown") return `the value cannot be told: ${derived.reason}`;
   if (derived.kind === "none") return `there is no value to write: ${derived.reason}`;
-  const { value, from, reads: reads_from } = derived;
-  return { changes: [{ key: rule.key, after: value }], reads: [rule.key, ...rule.aliases], reads_from, from };
+  const { value, from } = derived;
+  return { changes: [{ key: rule.key, after: value }], reads: [rule.key, ...rule.aliases], from };
 }
 
 /** Renames only when every spelling says the same, and that passes: then no value is lost. */

@@ -39,10 +39,10 @@ export function decideGiven(rule: CompiledRule, tags: Tags, { values, overwrite,
   });
   const aliases = rule.about === "key" && rule.fix.rename ? aliasesSeen(rule, tags) : [];
   const written = new Set(set.map(({ after }) => after));
-  const lost = [...set.map(({ key }) => key), ...aliases].find((key) => {
-    const before = tagValue(tags, key) ?? "";
-    return before !== "" && !written.has(before);
-  });
+  const held = (key: string) => tagValue(tags, key) ?? "";
+  const replaced = set.find(({ key, after }) => held(key) !== "" && held(key) !== after)?.key;
+  // Only what another spelling says is still said by the key of the rule.
+  const lost = replaced ?? aliases.find((key) => held(key) !== "" && !written.has(held(key)));
   if (lost !== undefined && !overwrite)
     return `\`${lost}\` has a value already, and the plan does not say that it may be overwritten`;
   const declared = rule.about === "key" ? rule.aliases : [];

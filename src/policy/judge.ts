@@ -12,7 +12,7 @@ import {
   type CompiledRule,
 } from "./compile.ts";
 import type { Expression } from "./condition.ts";
-import { Facts } from "./facts.ts";
+import { Facts, type Look } from "./facts.ts";
 import type { PolicySet } from "./load.ts";
 import { NOT_LOOKED_UP } from "../inventory/surroundings.ts";
 import type { Subject } from "./subject.ts";
@@ -58,29 +58,35 @@ export function isBeingDeleted(resource: Resource): boolean {
   return resource.status.startsWith("DELETE");
 }
 
-/** Whether a policy is about a subject by its scope and its condition. */
-export function appliesTo(policy: CompiledPolicy, subject: Subject): Applies {
-  return policy.appliesTo(subject.resource) ? new Judged(subject).applies(policy) : { applies: false };
+/** Whether a policy is about a subject by its scope and its condition. `look`: hears of the tags that the condition asks for. */
+export function appliesTo(policy: CompiledPolicy, subject: Subject, look?: Look): Applies {
+  return policy.appliesTo(subject.resource) ? new Judged(subject, look).applies(policy) : { applies: false };
 }
 
-/** What one rule says of a subject: nothing, one violation, or for `forbidden` one for each key seen. */
-export function verdictOf(rule: CompiledRule, subject: Subject): RuleVerdict {
-  return new Judged(subject).verdict(rule);
+/** What one rule says of a subject: nothing, one violation, or for `forbidden` one for each key seen. `look`: hears of tags that decide beside the rule's own keys. */
+export function verdictOf(rule: CompiledRule, subject: Subject, look?: Look): RuleVerdict {
+  return new Judged(subject, look).verdict(rule);
 }
 
 /** Whether a condition holds for a subject; null with the reason where that cannot be told. */
-export function holds(condition: Expression<boolean>, subject: Subject): { value: boolean } | { unknown: string } {
-  return new Judged(subject).holds(condition);
+export function holds(
+  condition: Expression<boolean>,
+  subject: Subject,
+  look?: Look,
+): { value: boolean } | { unknown: string } {
+  return new Judged(subject, look).holds(condition);
 }
 
 /** A subject with what is made of it once for all rules, and only when one asks. */
 class Judged {
   readonly subject: Subject;
   readonly keys: readonly string[];
+  readonly look: Look | undefined;
   #facts: Facts | null = null;
 
-  constructor(subject: Subject) {
+  constructor(subject: Subject, look?: Look) {
     this.subject = subject;
+    this.look = look;
     const keys = Object.keys(subject.tags);
     this.keys = keys.some(isReserved) ? keys.filter((key) => !isReserved(key)) : keys;
   }
@@ -104,7 +110,7 @@ class Judged {
       if (gap !== null) return { unknown: gap };
     }
     if (condition.needs.account && !account.known) return { unknown: account.reason };
-    this.#facts ??= new Facts(this.subject);
+    this.#facts ??= new Facts(this.subject, this.look);
     const answer = condition.evaluate(this.#facts);
     return "value" in answer ? answer : { unknown: answer.error };
   }
@@ -165,11 +171,12 @@ function isAllowed(rule: CompiledKeyRule, value: string, judged: Judged): { valu
 function disagreement(
   rule: CompiledKeyRule,
   value: string,
-  { subject }: Judged,
+  { subject, look }: Judged,
 ): Pick<ViolationDetail, "message" | "expected"> | string | null {
   const { lineage } = subject.around ?? NOT_LOOKED_UP;
-  for (const { type, name, tags, unread } of lineage.ancestors) {
+  for (const { arn, type, name, tags, unread } of lineage.ancestors) {
     if (tags === null) return `the tags of ${type} ${name} are not known: ${unread}`;
+    look?.(arn, rule.key);
     const other = tagValue(tags, rule.key);
     if (other === undefined || other === "" || !rule.passes(other, true)) continue;
     if (other === value) return null;

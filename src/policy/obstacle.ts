@@ -1,3 +1,4 @@
+import type { Resource } from "../inventory/resource.ts";
 import { RESOURCE_TYPES, type ResourceType } from "../inventory/resource-types.ts";
 import { stackOf } from "../tags/stack.ts";
 import { managedBy } from "./fix.ts";
@@ -34,4 +35,12 @@ export function obstacleOf(
   const { status } = subject.resource;
   if (status.toUpperCase().startsWith("DELETE")) return `it is being deleted (${status})`;
   return managedBy(set, policy_ids, subject);
+}
+
+/**
+ * Names of the policies about a resource by type, account, region and name. An undo asks all of them what is managed elsewhere: those
+ * that asked for the change may have another name by now, or be gone.
+ */
+export function policiesAbout(set: PolicySet, resource: Resource): string[] {
+  return set.policies.filter((policy) => policy.appliesTo(resource)).map(({ id }) => id);
 }

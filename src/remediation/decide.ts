@@ -2,7 +2,7 @@ import type { Resource } from "../inventory/resource.ts";
 import type { PolicySet } from "../policy/load.ts";
 import type { Given } from "../policy/given.ts";
 import { judge } from "../policy/judge.ts";
-import { obstacleOf } from "../policy/obstacle.ts";
+import { obstacleOf, policiesAbout } from "../policy/obstacle.ts";
 import type { Surroundings } from "../inventory/surroundings.ts";
 import { tagValue, type Tags } from "../tags/tags.ts";
 import { fits, remainingChanges, sameChanges, valueOrNull, withChanges, withoutChanges } from "./change-tags.ts";
@@ -143,7 +143,7 @@ function endBeforeWriting(
   // A change above that leads to the same value, such as one of this plan's own, has passed by now.
   const above = action.reads_from.find(({ arn, key, value }) => valueAbove(known.around, arn, key) !== value);
   if (above) {
-    const note = `${above.key} of ${above.arn}, where the value comes from, was changed since the plan`;
+    const note = `${above.key} of ${above.arn}, on which the decision rests, was changed since the plan`;
     return { state: "conflict", note };
   }
   // Some key is already as planned, and that changed what the rules ask for: someone did half of it, in another way.
@@ -192,7 +192,8 @@ function obstacleEnd(
 ): End | null {
   const key = foughtKey(action, fights);
   if (key !== null) return { state: "blocked", note: whyFought(key) };
-  const policies = action.reasons.map(({ policy_id }) => policy_id);
+  const asking = action.reasons.map(({ policy_id }) => policy_id);
+  const policies = isUndo(action) ? [...asking, ...policiesAbout(set, resource)] : asking;
   const note = obstacleOf(set, { resource, tags, now, around }, stack, policies);
   return note === null ? null : { state: "blocked", note };
 }

@@ -33,7 +33,7 @@ export function candidatesOf(
     if (fix.kind === "review") toPerson(finding, fix.reason);
     if (fix.kind === "off" && given !== null) toPerson(finding, `${finding.policy_id} says remediation: off`);
     if (fix.kind !== "change") continue;
-    const changes = fix.changes.filter(({ key, after }) => valueOrNull(tags, key) !== after);
+    const changes = effective(fix.changes, tags);
     if (changes.some(({ key }) => isReserved(key))) toPerson(finding, "tags that begin with aws: belong to AWS");
     else if (changes.length === 0) toPerson(finding, "its tags are as the fix would leave them");
     else {
@@ -42,6 +42,11 @@ export function candidatesOf(
     }
   }
   return candidates;
+}
+
+/** The changes that these tags do not have already. */
+function effective(changes: Candidate["fix"]["changes"], tags: Tags): Candidate["fix"]["changes"] {
+  return changes.filter(({ key, after }) => valueOrNull(tags, key) !== after);
 }
 
 /** Keys of which some protected rule about the resource speaks, whichever rule asks for the change. */
@@ -74,7 +79,10 @@ export function dropDisputed(candidates: readonly Candidate[], toPerson: ToPerso
   });
 }
 
-/** Leaves out fixes that would no longer be asked for once the others are made: the next plan sees them in a new light. */
+/**
+ * Leaves out fixes that would no longer be asked for, or with other values, once the others are made: the next plan sees them in
+ * a new light.
+ */
 export function dropDependent(world: World, candidates: readonly Candidate[], toPerson: ToPerson): Candidate[] {
   const { set, subject, given } = world;
   return candidates.filter((candidate) => {
@@ -84,13 +92,15 @@ export function dropDependent(world: World, candidates: readonly Candidate[], to
       .filter((other) => other !== candidate)
       .flatMap((other) => other.fix.changes)
       .filter(({ key }) => !own.has(key));
-    const moved = others.find(({ key }) => fix.reads.includes(key));
-    if (!moved) return true;
-    const after = { ...subject, tags: withChanges(subject.tags, others) };
-    const still = judge(set, after).violations.some((violation) => isSame(violation, finding));
-    const again = still ? fixFor(set, finding, after, given) : null;
-    if (again?.kind === "change" && sameChanges(again.changes, fix.changes)) return true;
-    toPerson(finding, `it depends on ${moved.key}, which another rule changes: plan again after that`);
+    const [first] = others;
+    if (!first) return true;
+    const tags = withChanges(subject.tags, others);
+    const again = fixFor(set, finding, { ...subject, tags }, given);
+    if (again.kind === "change" && sameChanges(effective(again.changes, tags), fix.changes)) return true;
+    const read = others.find(({ key }) => fix.reads.includes(key));
+    // Such as a default beside a key that looks like its own and only comes with this plan: it is asked for now, and with this value.
+    if (!read && again.kind !== "change") return true;
+    toPerson(finding, `it depends on ${(read ?? first).key}, which another rule changes: plan again after that`);
     return false;
   });
 }

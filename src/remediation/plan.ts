@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Resource } from "../inventory/resource.ts";
 import { RESOURCE_TYPE_NAMES } from "../inventory/resource-types.ts";
 import type { Surroundings } from "../inventory/surroundings.ts";
-import type { ReadFrom } from "../policy/derive.ts";
+import type { ReadFrom } from "../policy/looks.ts";
 import { ruleOf } from "../policy/fix.ts";
 import { type Given, isAnswered } from "../policy/given.ts";
 import type { PolicySet } from "../policy/load.ts";
@@ -199,7 +199,11 @@ function toAction(resource: Resource, tags: Tags, candidates: readonly Candidate
     ...placeOf(resource),
     changes,
     decided_on,
-    reads_from: candidates.flatMap(({ fix }) => fix.reads_from),
+    reads_from: [
+      ...new Map(
+        candidates.flatMap(({ fix }) => fix.reads_from).map((read) => [`${read.arn} ${read.key}`, read]),
+      ).values(),
+    ],
     origins: originsOf(candidates),
     given: [...(given?.values ?? [])]
       .filter(([key, value]) => valueAfter({ changes, decided_on }, key) === value)

@@ -12,7 +12,7 @@ import {
   uuid,
 } from "drizzle-orm/pg-core";
 import type { ResourceType } from "../inventory/resource-types.ts";
-import type { ReadFrom } from "../policy/derive.ts";
+import type { ReadFrom } from "../policy/looks.ts";
 import type { FindingKind } from "../policy/verdict.ts";
 
 const instant = () => timestamp({ withTimezone: true });

@@ -2,7 +2,7 @@ import type { Resource } from "../inventory/resource.ts";
 import type { Surroundings } from "../inventory/surroundings.ts";
 import { ruleOf } from "../policy/fix.ts";
 import type { PolicySet } from "../policy/load.ts";
-import { obstacleOf } from "../policy/obstacle.ts";
+import { obstacleOf, policiesAbout } from "../policy/obstacle.ts";
 import { hashTags } from "../tags/hash-tags.ts";
 import { isReserved } from "../tags/limits.ts";
 import { tagsFrom, type Tags } from "../tags/tags.ts";
@@ -181,7 +181,7 @@ function blockOf(
   const { changes, reasons } = action;
   const key = foughtKey(action, fights);
   if (key !== null) return whyFought(key);
-  const policies = reasons.map(({ policy_id }) => policy_id);
+  const policies = [...reasons.map(({ policy_id }) => policy_id), ...policiesAbout(set, resource)];
   const obstacle = obstacleOf(set, { resource, tags: known, now, around }, stack, policies);
   if (obstacle !== null) return obstacle;
   const after = withChanges(known, changes);

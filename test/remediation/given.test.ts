@@ -34,6 +34,25 @@ const RESOURCE: Resource = {
 const keys = fc.constantFrom("Owner", "owner", "Team", "team", "Note", "aws:x", "__proto__");
 const values = fc.constantFrom("a", "b", "one", "two", "root", "", "ODD");
 
+test("a value that is overwritten counts as lost, also where another key is given the same one", () => {
+  const set = setOf(`version: 1\nid: p\nrules: [{id: pair, assert: "tags.Env == 'prod' && tags.Stage == 'dev'"}]`);
+  const values = new Map([
+    ["Env", "prod"],
+    ["Stage", "dev"],
+  ]);
+  const draft = (tags: Record<string, string>, overwrite = false) => {
+    const findings = [{ finding_id: "f", policy_id: "p", rule_id: "pair", key: "", kind: "assertion" as const }];
+    const plannable = { resource: RESOURCE, tags, unread: null, stack: null, around: NOT_LOOKED_UP, findings };
+    return planResource(set, plannable, { mode: "plan", now: NOW, given: () => ({ values, overwrite, from: "" }) });
+  };
+  expect(draft({ Env: "dev" }).actions).toEqual([]);
+  expect(draft({ Env: "dev" }).review).toMatchObject([
+    { reason: "`Env` has a value already, and the plan does not say that it may be overwritten" },
+  ]);
+  expect(draft({ Env: "dev" }, true).actions).toMatchObject([{ changes: [{ key: "Env" }, { key: "Stage" }] }]);
+  expect(draft({ Env: "prod" }).actions).toMatchObject([{ changes: [{ key: "Stage", after: "dev" }] }]);
+});
+
 test("whatever is given: only keys that were given change or give way, nothing is overwritten unless said, the rules pass, and it is still asked for", () => {
   let planned = 0;
   fc.assert(
@@ -66,7 +85,8 @@ test("whatever is given: only keys that were given change or give way, nothing i
           for (const { key, before, after: value } of action.changes) {
             if (value === null) expect([key, "Owner" in wanted]).toEqual(["owner", true]);
             else expect([value, action.given.includes(key)]).toEqual([wanted[key], true]);
-            const kept = before === null || before === "" || action.changes.some((one) => one.after === before);
+            const elsewhere = value === null && action.changes.some((one) => one.after === before);
+            const kept = before === null || before === "" || elsewhere;
             if (!overwrite && value === null && tags["Owner"] === before) continue;
             if (!overwrite) expect(kept).toBe(true);
           }

@@ -3,12 +3,12 @@ import { describe, expect, test } from "vitest";
 import type { Resource } from "../../src/inventory/resource.ts";
 import { NOT_LOOKED_UP } from "../../src/inventory/surroundings.ts";
 import { judge } from "../../src/policy/judge.ts";
-import type { PolicySet } from "../../src/policy/load.ts";
+import { compilePolicies, type PolicySet } from "../../src/policy/load.ts";
 import { countUserTags, withChanges } from "../../src/remediation/change-tags.ts";
 import { type Draft, planHash, planResource, type PlanOptions } from "../../src/remediation/plan.ts";
 import { formatActions, formatReview } from "../../src/remediation/plan-text.ts";
 import type { Reason } from "../../src/remediation/schema.ts";
-import { filler, POLICY, SET, setOf } from "./world.ts";
+import { filler, GOOD, POLICY, SET, setOf } from "./world.ts";
 
 const NOW = new Date("2026-03-01T00:00:00Z");
 const RESOURCE: Resource = {
@@ -25,6 +25,10 @@ const RESOURCE: Resource = {
 
 /** Plans one campaign with these tags and everything that is wrong with it. */
 function draftOf(tags: Record<string, string>, set: PolicySet = SET, more: Partial<PlanOptions> = {}): Draft {
+  return planResource(set, plannableOf(tags, set), { mode: "plan", now: NOW, ...more });
+}
+
+function plannableOf(tags: Record<string, string>, set: PolicySet) {
   const findings = judge(set, { resource: RESOURCE, tags, now: NOW }).violations.map(
     ({ policy_id, rule_id, key, kind }) => ({
       finding_id: `${policy_id}/${rule_id}/${key}`,
@@ -34,8 +38,7 @@ function draftOf(tags: Record<string, string>, set: PolicySet = SET, more: Parti
       kind,
     }),
   );
-  const plannable = { resource: RESOURCE, tags, unread: null, stack: null, around: NOT_LOOKED_UP, findings };
-  return planResource(set, plannable, { mode: "plan", now: NOW, ...more });
+  return { resource: RESOURCE, tags, unread: null, stack: null, around: NOT_LOOKED_UP, findings };
 }
 
 const MISSING = {
@@ -162,6 +165,65 @@ describe("a plan", () => {
     const { actions, review } = draftOf({ CostCenter: "CC-0001" }, set);
     expect(actions).toEqual([]);
     expect(review).toMatchObject([{ rule_id: "environment", reason: expect.stringContaining("q/stage") }]);
+  });
+
+  describe("plans later what depends on a key that it changes", () => {
+    const TEAM = "{id: team, key: Team, values: [search, video], fix: {invalid: {map: {Srch: search}}}}";
+    const TABLE = { path: "owners.csv", text: "tags.Team,owner\nSrch,old@example.com\nsearch,new@example.com\n" };
+    const policyWith = (owner: string, head = "") =>
+      compilePolicies([
+        { path: "team.yaml", text: `version: 1\nid: t\nrules: [${TEAM}]\n` },
+        { path: "owner.yaml", text: `version: 1\nid: o\n${head}rules: [${owner}]\n` },
+        TABLE,
+      ]);
+    const owner = (missing: string, required = "true") =>
+      `{id: owner, key: Owner, required: ${required}, fix: {missing: ${missing}}}`;
+    const BY_TEAM = "{lookup: {file: owners.csv, by: tags.Team, column: owner}}";
+
+    test.each([
+      ["a template", policyWith(owner('{template: "{tags.Team}@example.com"}'))],
+      ["one that takes the key from a text", policyWith(owner(`{template: "{tags['Te' + 'am']}@example.com"}`))],
+      ["one in a second source", policyWith(owner('{account_tag: x, otherwise: {template: "{tags.Team}@x"}}'))],
+      ["a table", policyWith(owner(BY_TEAM))],
+      ["the rule's condition", policyWith(owner("{value: a}", "\"tags.Team == 'Srch'\""))],
+      ["the policy's condition", policyWith(owner("{value: a}"), "applies_to: {where: \"tags.Team == 'Srch'\"}\n")],
+    ])("by %s", (_, set) => {
+      const around = { ...NOT_LOOKED_UP, account: { known: true, name: "a", tags: {} } } as const;
+      const plannable = { ...plannableOf({ Team: "Srch" }, set), around };
+      const { actions, review } = planResource(set, plannable, { mode: "plan", now: NOW });
+      expect(actions).toMatchObject([{ changes: [{ key: "Team", after: "search" }] }]);
+      expect(review).toMatchObject([
+        { rule_id: "owner", reason: "it depends on Team, which another rule changes: plan again after that" },
+      ]);
+    });
+
+    test("also where a loop finds the key only then", () => {
+      const team = "{id: team, key: Team, required: true, fix: {missing: {value: search}}}";
+      const set = withRules(team, owner(`{template: "{tags.exists(key, key == 'Team') ? 'team' : 'nobody'}"}`));
+      const { actions, review } = draftOf(GOOD, set);
+      expect(actions).toMatchObject([{ changes: [{ key: "Team" }] }]);
+      expect(review).toMatchObject([
+        { rule_id: "owner", reason: expect.stringContaining("depends on Team") as string },
+      ]);
+    });
+
+    test("and not what comes out the same", () => {
+      const set = policyWith(owner("{value: a}", "\"tags.Team in ['Srch', 'search']\""));
+      expect(draftOf({ Team: "Srch" }, set).actions).toMatchObject([{ changes: [{ key: "Owner" }, { key: "Team" }] }]);
+    });
+
+    test.each([
+      [owner('{template: "{tags.Team}@example.com"}')],
+      [owner(BY_TEAM)],
+      [owner("{value: a}", "\"tags.Team == 'search'\"")],
+    ])("the decision rests on the key where nothing changes it: %s", (rule) => {
+      expect(draftOf({ Team: "search", Note: "n" }, policyWith(rule)).actions).toMatchObject([
+        { changes: [{ key: "Owner" }], decided_on: { Team: "search" } },
+      ]);
+      expect(Object.keys(draftOf({ Team: "search", Note: "n" }, policyWith(rule)).actions[0]!.decided_on)).toEqual([
+        "Team",
+      ]);
+    });
   });
 
   test("a filter by rule plans that rule alone, and still sees who disagrees", () => {

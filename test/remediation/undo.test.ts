@@ -209,6 +209,34 @@ describeOnBoth("undoing a plan on %s", (kind) => {
     expect(world.tags(arns[0]!)).toHaveProperty("Environment", "dev");
   });
 
+  test.each([
+    ["renamed", (text: string) => text.replace("id: p\n", "id: q\nformerly: [p]\n")],
+    ["removed, where another one says so", (text: string) => text.replace("id: p\n", "id: other\n")],
+    ["there as before", (text: string) => text],
+  ])("what a policy calls managed elsewhere is left alone, also by a policy that was %s", async (_, edit) => {
+    const { plan_id, arns } = await applied(
+      { CostCenter: "CC-0001", ManagedBy: "terraform" },
+      { CostCenter: "CC-0002" },
+    );
+    const undo = await plannedUndo(world, plan_id);
+    await world.activate(setOf(edit(POLICY.replace("id: p\n", "id: p\nmanaged: tags.ManagedBy == 'terraform'\n"))));
+    const { blocked, actions } = await undoDraft(world, plan_id);
+    expect(blocked).toMatchObject([{ arn: arns[0], note: expect.stringContaining("managed elsewhere") as string }]);
+    expect(actions.map(({ arn }) => arn)).toEqual([arns[1]]);
+    expect(await world.apply(undo)).toMatchObject({ counts: { ...NONE, planned: 2, verified: 1, blocked: 1 } });
+    expect(world.tags(arns[0]!)).toHaveProperty("Environment", "dev");
+  });
+
+  test("a policy about other resources does not keep an undo from what it calls managed elsewhere", async () => {
+    const { plan_id } = await applied({ CostCenter: "CC-0001", ManagedBy: "terraform" });
+    const other = POLICY.replace(
+      "id: p\n",
+      "id: other\nmanaged: tags.ManagedBy == 'terraform'\napplies_to: {types: [campaign]}\n",
+    );
+    await world.activate(setOf(POLICY, other));
+    expect((await undoDraft(world, plan_id)).blocked).toEqual([]);
+  });
+
   test("where other tags have taken the room of a removed key it is blocked", async () => {
     const { plan_id, arns } = await applied({ ...GOOD, ...filler(47), "temp:x": "1" });
     world.sandbox.setTags(arns[0]!, { ...GOOD, ...filler(48) });

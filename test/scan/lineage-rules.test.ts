@@ -179,7 +179,7 @@ describeOnBoth("rules that look at what stands above, on %s", (kind) => {
     for (const { arn } of ofSource) {
       const action = actions.find((one) => one.arn === arn)!;
       expect(action).toMatchObject({ state: "conflict" });
-      expect(action.note).toContain("where the value comes from, was changed since the plan");
+      expect(action.note).toContain("on which the decision rests, was changed since the plan");
       expect(new Map([...sandbox.resources()].find((one) => one.arn === arn)!.tags).has("Team")).toBe(false);
     }
     expect(result).toMatchObject({ counts: { conflict: ofSource.length } });
@@ -196,7 +196,7 @@ describeOnBoth("rules that look at what stands above, on %s", (kind) => {
     const action = (await loadPlan(database, plan.id))!.actions.find(({ reads_from }) =>
       reads_from.some(({ arn }) => arn === source),
     )!;
-    expect(action).toMatchObject({ state: "blocked", note: `${source}, where the value comes from, is gone` });
+    expect(action).toMatchObject({ state: "blocked", note: `${source}, on which the decision rests, is gone` });
   });
 
   test("the account's name and tags come from Organizations, or from the configuration; denied, the rule is unknown", async () => {

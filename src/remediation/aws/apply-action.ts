@@ -120,8 +120,8 @@ export async function applyAction(run: Run, api: TargetApi, action: ActionRow): 
 }
 
 /**
- * Reads anew the tags of the resources from which the values of an action come, by ARN. One that cannot be read, or is gone,
- * blocks the action: it may have had another value meanwhile.
+ * Reads anew the tags of the other resources on which an action rests, by ARN. One that cannot be read, or is gone, blocks the
+ * action: it may have had another value meanwhile.
  */
 async function readAbove(
   run: Run,
@@ -132,12 +132,11 @@ async function readAbove(
   for (const { arn } of action.reads_from) {
     if (fresh.has(arn)) continue;
     const answer = await readServiceTags(api, arn, undefined, run.now);
-    if (answer.outcome === "gone") return { unread: `${arn}, where the value comes from, is gone`, gone: true };
-    if (answer.outcome === "unknown")
-      return {
-        unread: `${arn}, where the value comes from, could not be read: ${describe(answer.error)}`,
-        gone: false,
-      };
+    if (answer.outcome === "gone") return { unread: `${arn}, on which the decision rests, is gone`, gone: true };
+    if (answer.outcome === "unknown") {
+      const unread = `${arn}, on which the decision rests, could not be read: ${describe(answer.error)}`;
+      return { unread, gone: false };
+    }
     fresh.set(arn, answer.tags);
   }
   return fresh;
