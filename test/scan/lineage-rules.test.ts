@@ -199,6 +199,22 @@ describeOnBoth("rules that look at what stands above, on %s", (kind) => {
     expect(action).toMatchObject({ state: "blocked", note: `${source}, on which the decision rests, is gone` });
   });
 
+  test("a source that is gone ends what a dead run had begun, where no value of ours is off the resource", async () => {
+    await scan(INHERIT);
+    const plan = await planned(["event-tracker"]);
+    const died = applyPlan({ ...applying(), onStep: dieAtWriting }, plan.id, ACTOR);
+    await expect(died).rejects.toThrow("died");
+    const { actions } = (await loadPlan(database, plan.id))!;
+    const begun = actions.find(({ state }) => state === "intended")!;
+    const source = begun.reads_from.at(-1)!.arn;
+    sandbox.deleteResource(source);
+    await applyPlan(applying(), plan.id, ACTOR);
+    expect((await loadPlan(database, plan.id))!.actions.find(({ arn }) => arn === begun.arn)).toMatchObject({
+      state: "blocked",
+      note: `${source}, on which the decision rests, is gone`,
+    });
+  });
+
   test("the account's name and tags come from Organizations, or from the configuration; denied, the rule is unknown", async () => {
     const set = setOf(
       `  - {id: a, assert: "account.tags.environment == 'prod' || account.name == 'mine'"}\n`,
@@ -238,3 +254,7 @@ describeOnBoth("rules that look at what stands above, on %s", (kind) => {
     return { id: row.id, actions };
   }
 });
+
+function dieAtWriting(step: string): void {
+  if (step === "writing") throw new Error("died");
+}
