@@ -5,7 +5,7 @@ import type { PolicySet } from "../policy/load.ts";
 import type { PlanFilters } from "../remediation/filters.ts";
 import { nearestWord } from "../tags/spelling.ts";
 
-/** Options by which `plan` is narrowed, each a list. */
+/** Options by which `plan` is narrowed; all but the scan are lists. */
 export type FilterOptions = {
   rule?: string[];
   account?: string[];
@@ -13,11 +13,12 @@ export type FilterOptions = {
   type?: string[];
   owner?: string[];
   arn?: string[];
+  scan?: string;
 };
 
 /** The filters that options name. Throws UsageError for what cannot be. */
 export function planFilters(set: PolicySet, options: FilterOptions): PlanFilters {
-  const { rule, account, region, type, owner, arn } = options;
+  const { rule, account, region, type, owner, arn, scan } = options;
   return {
     rules: rule?.map((text) => parseRule(set, text)),
     accounts: account?.map(parseAccount),
@@ -25,6 +26,7 @@ export function planFilters(set: PolicySet, options: FilterOptions): PlanFilters
     types: type?.map(parseType),
     owners: owner,
     arns: arn,
+    scan_id: scan,
   };
 }
 

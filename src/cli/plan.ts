@@ -42,6 +42,7 @@ export function planCommand(): Command {
     .addOption(spelledToo("--types <a,b>", "type", listOption))
     .option("--owner <a,b>", "only resources of these owners, as their Owner tag says", listOption)
     .option("--arn <a,b>", "only these resources; * stands for any characters", listOption)
+    .option("--scan <id>", "only what lies in the accounts, regions and types of this scan")
     .option("--set <key=value>", "give this value where a finding asks for the key; may be repeated", setOption)
     .option("--from <file>", "give the values of a CSV file: columns arn (or a pattern), key, value")
     .option("--overwrite", "a given value may replace a value that is there")

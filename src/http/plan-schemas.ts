@@ -134,6 +134,7 @@ export const NewPlan = exactly({
   region: list(z.string().min(1).max(64), "Regions"),
   type: z.array(z.enum(RESOURCE_TYPE_NAMES)).min(1).optional().openapi({ description: "Resource types" }),
   owner: list(z.string().min(1).max(256), "Owners of resources"),
+  scan_id: z.uuid().optional().openapi({ description: "Only what lies in the units of this scan" }),
   arn: list(arnPattern, "Resources; * stands for any characters"),
   values: z
     .array(

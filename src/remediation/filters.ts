@@ -13,6 +13,8 @@ export type PlanFilters = {
   readonly types?: readonly ResourceType[] | undefined;
   /** Owners of resources, as everywhere: `tags/owner.ts`. */
   readonly owners?: readonly string[] | undefined;
+  /** Only what lies in the units of this scan. */
+  readonly scan_id?: string | undefined;
   /** ARNs, or patterns of them in which `*` stands for any characters. */
   readonly arns?: readonly string[] | undefined;
 };

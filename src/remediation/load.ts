@@ -18,7 +18,7 @@ export type PlanScope = {
   readonly accounts?: readonly string[] | undefined;
   readonly regions?: readonly string[] | undefined;
   /** The units of this scan. */
-  readonly scan_id?: string;
+  readonly scan_id?: string | undefined;
   readonly types?: readonly ResourceType[] | undefined;
 };
 

@@ -318,6 +318,7 @@ export async function unfinishedAutoPlans(database: Database): Promise<string[]>
   return rows.map(({ id }) => id);
 }
 
-function isUuid(text: string): boolean {
+/** Whether a text can be an id at all: the database refuses what cannot. */
+export function isUuid(text: string): boolean {
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
 }

@@ -108,6 +108,11 @@ describeOnBoth("plans through the API on %s", (kind) => {
     expect(status).toBe(400);
     expect(errors?.map(({ pointer }) => pointer)).toEqual(["values/0", "values/1", "values/2"]);
     expect(await problem("POST", "/plans", { requested_by: ANA, rule: ["p/none"] })).toMatchObject({ status: 400 });
+    const scan_id = "019aaf00-0000-7000-8000-000000000000";
+    expect(await problem("POST", "/plans", { requested_by: ANA, scan_id })).toMatchObject({
+      status: 400,
+      errors: [{ pointer: "scan", detail: expect.stringContaining(scan_id) as string }],
+    });
     expect(await problem("POST", "/plans", { ...owners() })).toMatchObject({ status: 400 });
     expect(pageOf(Plan).parse(await get("/plans")).items).toEqual([]);
   });

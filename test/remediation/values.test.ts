@@ -116,6 +116,23 @@ describeOnBoth("values from people, on %s", (kind) => {
     await expect(plan(deps(), { region: ["Ireland"] })).rejects.toThrow("looks like us-east-1");
   });
 
+  test("--scan leaves what lies in the accounts, regions and types of that scan", async () => {
+    const earlier = world.create(GOOD);
+    const scan = await world.scan();
+    const later = world.create(GOOD, { type: "filter" });
+    const last = await world.scan();
+    const arnsOf = async (options: object) => {
+      const id = await planned({ set: set("Owner=a@example.com"), ...options });
+      const rows = await world.database.select().from(plan_actions).where(eq(plan_actions.plan_id, id));
+      return rows.map(({ arn }) => arn).toSorted();
+    };
+    expect(await arnsOf({ scan })).toEqual([earlier]);
+    expect(await arnsOf({ scan: last })).toEqual([earlier, later].toSorted());
+    for (const unknown of ["019aaf00-0000-7000-8000-000000000000", "none"]) {
+      await expect(plan(deps(), { scan: unknown })).rejects.toThrow(`there is no scan ${unknown}`);
+    }
+  });
+
   test("a value that is there is replaced only with --overwrite, which the plan shows", async () => {
     const arn = world.create({ ...GOOD, Owner: "nobody" });
     await world.scan();

@@ -147,7 +147,7 @@ export function planRoutes(deps: HttpDeps) {
   async function make(wish: z.infer<typeof NewPlan>) {
     const set = await activeSet();
     if (set === null) throw new ProblemError("conflict", "No policies are active yet: a scan activates the first.");
-    const { requested_by: actor, rule, account_id, region, type, owner, arn, values, overwrite } = wish;
+    const { requested_by: actor, rule, account_id, region, type, owner, arn, scan_id, values, overwrite } = wish;
     const proposed = await proposePlan(
       database,
       set,
@@ -157,6 +157,7 @@ export function planRoutes(deps: HttpDeps) {
         regions: region,
         types: type,
         owners: owner,
+        scan_id,
         arns: arn,
         values: values?.map((one, index) => ({ at: `values/${index}`, ...one })),
         overwrite,

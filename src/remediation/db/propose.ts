@@ -1,4 +1,6 @@
+import { eq } from "drizzle-orm";
 import type { Database } from "../../db/client.ts";
+import { scans } from "../../inventory/schema.ts";
 import type { PolicySet } from "../../policy/load.ts";
 import { wantedForRepair } from "../../policy/needs.ts";
 import { findingFilter, type PlanFilters, resourceFilter } from "../filters.ts";
@@ -14,7 +16,7 @@ import {
 import { loadPlannable, unknownArns } from "../load.ts";
 import { type Draft, planChanges, type PlannableResource } from "../plan.ts";
 import { sensitiveKeys } from "../mask.ts";
-import { createPlan, type PlanRow } from "../store.ts";
+import { createPlan, isUuid, type PlanRow } from "../store.ts";
 
 /** What a person asks to be planned. */
 export type PlanRequest = PlanFilters & {
@@ -44,15 +46,16 @@ export async function proposePlan(
   request: PlanRequest,
   about: { readonly actor: string; readonly now: Date; readonly life_ms?: number | undefined },
 ): Promise<Proposed> {
-  const { values, overwrite = false, accounts, regions, types } = request;
+  const { values, overwrite = false, accounts, regions, types, scan_id } = request;
   const { actor, now, life_ms } = about;
   const problems = new Set(await problemsOf(database, set, request));
+  const scope = { accounts, regions, types, ...(scan_id !== undefined && isUuid(scan_id) && { scan_id }) };
   const find = valuesFor(values ?? []);
   const idle = new Set(values);
   const isMeant = resourceFilter(request, sensitiveKeys(set));
 
   async function* meant(): AsyncGenerator<PlannableResource[]> {
-    for await (const page of loadPlannable(database, { accounts, regions, types }, wantedForRepair(set.needs))) {
+    for await (const page of loadPlannable(database, scope, wantedForRepair(set.needs))) {
       const kept = page.filter(isMeant);
       if (values === undefined) {
         yield kept;
@@ -89,14 +92,17 @@ export async function proposePlan(
 async function problemsOf(
   database: Database,
   set: PolicySet,
-  { values = [], arns = [], problems = [] }: PlanRequest,
+  { values = [], arns = [], problems = [], scan_id }: PlanRequest,
 ): Promise<string[]> {
   const named = values.map(({ arn }) => arn).filter((arn) => isArnPattern(arn) && arn !== "*");
   const unknown = await unknownArns(database, [...arns, ...named]);
   const say = (arn: string) =>
     `${arn.includes("*") ? "no resource matches" : "there is no resource"} ${arn}. What is known was listed by a scan: tagwarden scan`;
+  const isKnown =
+    scan_id === undefined || (isUuid(scan_id) && (await database.$count(scans, eq(scans.id, scan_id))) > 0);
   return [
     ...problems,
+    ...(isKnown ? [] : [`--scan: there is no scan ${scan_id}. They are listed by: tagwarden scans list`]),
     ...arns.filter((arn) => unknown.has(arn)).map((arn) => `--arn: ${say(arn)}`),
     ...problemsOfValues(set, values),
     ...values.filter(({ arn }) => unknown.has(arn)).map(({ at, arn }) => `${at}: ${say(arn)}`),
