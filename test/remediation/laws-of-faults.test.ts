@@ -81,7 +81,6 @@ describe("whatever the world, the faults, the crashes and the others who write",
   let world: World;
   beforeAll(async () => {
     world = await World.open("postgres");
-    world.timeout_ms = 10_000;
   });
   afterAll(() => world.close());
 

@@ -70,7 +70,6 @@ describeOnBoth("the laws of repair on %s", (kind) => {
   let world: World;
   beforeAll(async () => {
     world = await World.open(kind);
-    world.timeout_ms = 10_000;
   });
   afterAll(() => world.close());
 

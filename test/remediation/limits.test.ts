@@ -12,7 +12,6 @@ describeOnBoth("what holds a run back on %s", (kind) => {
   let world: World;
   beforeAll(async () => {
     world = await World.open(kind);
-    world.timeout_ms = 10_000;
   });
   afterAll(() => world.close());
   beforeEach(() => world.reset());

@@ -4,7 +4,7 @@ import type { Budgets } from "../../src/remediation/budget.ts";
 
 export const ACTOR = "arn:aws:iam::111122223333:user/tester";
 
-export const FAST: ApplyTiming = { verify_delays_ms: [0, 5, 20], lease_ms: 600, heartbeat_ms: 50 };
+export const FAST: ApplyTiming = { verify_delays_ms: [0, 5, 20], lease_ms: 1500, heartbeat_ms: 50 };
 
 export const BUDGETS: Budgets = {
   max_changes: 1000,
@@ -20,8 +20,8 @@ export const BUDGETS: Budgets = {
 /** As the configuration has it by default. */
 export const ANYONE = { by: "anyone", hours: 168 } as const;
 
-/** A connection that wastes no time. A busy machine needs a longer time-out where many calls are under way and none is to hang. */
-export function connect(endpoint: string, timeout_ms = 400, write = { start: 10_000, most: 10_000 }): Aws {
+/** A connection that wastes no time. Where calls hang, a short time-out spares the wait for them. */
+export function connect(endpoint: string, timeout_ms = 10_000, write = { start: 10_000, most: 10_000 }): Aws {
   return openAws({
     endpoint,
     region: "us-east-1",

@@ -94,7 +94,7 @@ export class World {
   }
 
   /** How long a call may take. Short where calls hang; where none does, a busy machine gets its time. Milliseconds. */
-  timeout_ms = 400;
+  timeout_ms = 10_000;
 
   /** As another process would: without what the limiters learned. */
   reconnect(): void {
