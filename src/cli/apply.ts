@@ -2,11 +2,12 @@ import { createInterface } from "node:readline/promises";
 import { Command } from "commander";
 import { type Config, UsageError } from "../config.ts";
 import { applyPlan, type ApplyDeps, type ApplyResult } from "../remediation/aws/apply.ts";
+import { requestApply } from "../remediation/db/apply-requests.ts";
 import { whyPaused } from "../remediation/db/pauses.ts";
 import { sensitiveKeys } from "../remediation/mask.ts";
 import { formatActions, formatCounts } from "../remediation/plan-text.ts";
 import { explainRefusal } from "../remediation/refusal.ts";
-import { approvePlan, loadPlan } from "../remediation/store.ts";
+import { approvePlan, type Decided, loadPlan } from "../remediation/store.ts";
 import { mustBeAnother } from "./another-person.ts";
 import { applyProgress } from "./apply-progress.ts";
 import { withContext } from "./context.ts";
@@ -18,11 +19,16 @@ Interrupted, or stopped by a budget: apply the same plan again, and it goes on.
 In a terminal it asks first; elsewhere the command itself is the approval, unless another person has to give it
 (\`remediation.approval.by: another\`).
 
+With --queue the service's workers apply it, and the command does not wait: \`tagwarden plans show\` says how far it is.
+
 Exit codes: 0 done; 2 the plan cannot be applied, nothing was done; 3 an action is in conflict, failed or blocked, or
 repairs are paused.
 
 Example:
   tagwarden apply 019aaf00-0000-7000-8000-000000000000`;
+
+const NO_WORKERS =
+  "The embedded database belongs to one process, so no worker can hear of it. Leave --queue out, or ask the service: POST /api/v1/plans/{id}/apply.";
 
 /** What the body of the command works with beside what applying needs. */
 type CommandDeps = ApplyDeps & {
@@ -43,14 +49,13 @@ export function applyCommand(): Command {
     .argument("<plan>", "id of a plan")
     .description("Make the changes of a plan, each verified by reading it back.")
     .option("--yes", "do not ask")
-    .option(
-      "--json",
-      "print {plan_id, outcome, planned, verified, unchanged, conflict, failed, blocked, skipped, remaining, stopped}",
-    )
+    .option("--queue", "have workers apply it (tagwarden serve, tagwarden worker)")
+    .option("--json", "print {plan_id, outcome, counts, remaining, stopped}")
     .addHelpText("after", HELP)
-    .action((id: string, options: { yes?: boolean; json?: boolean }) =>
+    .action((id: string, options: { yes?: boolean; queue?: boolean; json?: boolean }) =>
       withContext("apply", async (context) => {
         const { database, kind } = await context.database();
+        if (options.queue && kind === "pglite") throw new UsageError(NO_WORKERS);
         const set = await context.activePolicies();
         const progress = applyProgress(process.stderr);
         process.exitCode = await apply(
@@ -86,7 +91,11 @@ export function applyCommand(): Command {
 }
 
 /** Shows a plan, asks when someone is there, approves and applies it. Returns the exit code; throws UsageError when refused. */
-export async function apply(deps: CommandDeps, id: string, options: { json?: boolean }): Promise<number> {
+export async function apply(
+  deps: CommandDeps,
+  id: string,
+  options: { queue?: boolean; json?: boolean },
+): Promise<number> {
   const { database, set, actor, now, approval, out, color, confirm, signal } = deps;
   const loaded = await loadPlan(database, id);
   if (!loaded) throw new UsageError(explainRefusal("not_found", id));
@@ -117,6 +126,10 @@ export async function apply(deps: CommandDeps, id: string, options: { json?: boo
     });
     if (approved.outcome !== "done") throw new UsageError(explainRefusal(approved.outcome, id));
   }
+  if (options.queue) {
+    queued(deps, id, await askWorkers(deps, id), options);
+    return EXIT.done;
+  }
   deps.onBegin?.(actions.filter(({ state }) => state === "planned" || state === "intended").length);
   const result = await applyPlan(deps, id, actor, signal);
   if (result.outcome === "refused") {
@@ -127,10 +140,25 @@ export async function apply(deps: CommandDeps, id: string, options: { json?: boo
   }
   if (options.json) {
     const { counts, outcome, remaining, stopped } = result;
-    out(`${JSON.stringify({ plan_id: id, outcome, ...counts, remaining, stopped }, null, 2)}\n`);
+    out(`${JSON.stringify({ plan_id: id, outcome, counts, remaining, stopped }, null, 2)}\n`);
   } else await printResult(deps, id, result, text);
   const { conflict, failed, blocked } = result.counts;
   return conflict + failed + blocked > 0 ? EXIT.incomplete : EXIT.done;
+}
+
+/** No job is made: workers look every few seconds for plans that are asked for and have none. */
+function askWorkers({ database, actor, now }: CommandDeps, id: string): Promise<Decided> {
+  return requestApply(database, id, { actor, now: now(), enqueue: async () => {} });
+}
+
+function queued({ out }: CommandDeps, id: string, decided: Decided, options: { json?: boolean }): void {
+  if (decided.outcome !== "done") throw new UsageError(explainRefusal(decided.outcome, id));
+  const { apply_requested_at, apply_requested_by } = decided.plan;
+  out(
+    options.json
+      ? `${JSON.stringify({ plan_id: id, apply_requested_at, apply_requested_by }, null, 2)}\n`
+      : `A worker will apply it. To see how far it is: tagwarden plans show ${id}\n`,
+  );
 }
 
 async function printResult(

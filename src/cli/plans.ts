@@ -3,6 +3,7 @@ import { type Config, UsageError } from "../config.ts";
 import type { Database } from "../db/client.ts";
 import type { PolicySet } from "../policy/load.ts";
 import { countsOf } from "../remediation/counts.ts";
+import { isRunAlive } from "../remediation/db/journal.ts";
 import { whyPaused } from "../remediation/db/pauses.ts";
 import { sensitiveKeys } from "../remediation/mask.ts";
 import { formatActions, formatCounts } from "../remediation/plan-text.ts";
@@ -156,16 +157,17 @@ export async function showOne(
   const isSensitive = sensitiveKeys(set);
   const format = options.json ? "json" : (options.format ?? "text");
   if (format !== "text") return out(exportPlan(loaded, format, isSensitive, now));
-  const { counts } = countsOf(await countActions(database, id));
+  const { counts, remaining } = countsOf(await countActions(database, id));
   out(`Plan ${id}: ${shownState(plan, now)}, made by ${plan.created_by} at ${plan.created_at.toISOString()}\n`);
   out(decisionLines(plan, now));
   if (plan.undoes_plan_id) out(`Undoes plan ${plan.undoes_plan_id}\n`);
   const paused = plan.state === "applied" || plan.state === "rejected" ? null : await whyPaused(database);
   if (paused !== null) out(`Repairs are ${paused}\n`);
+  out(runLine(plan, await isRunAlive(database, id)));
   if (plan.stopped) out(`Stopped: ${plan.stopped}\n`);
   out(`By policies ${plan.policy_set_id.slice(0, 8)}\n`);
   out(`Hash ${plan.hash}\n\n${formatActions(actions, { color, isSensitive })}`);
-  if (plan.started_at) out(`\n${formatCounts(counts, { color })}`);
+  if (plan.started_at) out(`\n${formatCounts(counts, { color })}${remaining > 0 ? `${remaining} left\n` : ""}`);
 }
 
 /** Approves a plan, or a part of it. Throws UsageError when that cannot be. */
@@ -209,6 +211,13 @@ export async function rejectOne(
 function done(id: string, decided: Decided): PlanRow {
   if (decided.outcome === "done") return decided.plan;
   throw new UsageError(explainRefusal(decided.outcome, id));
+}
+
+/** Whether a run holds a plan, and shows life. */
+function runLine({ id, started_at, heartbeat_at }: PlanRow, alive: boolean): string {
+  if (heartbeat_at === null || started_at === null) return "";
+  if (alive) return `Being applied since ${started_at.toISOString()}\n`;
+  return `Its run showed life at ${heartbeat_at.toISOString()} for the last time; to go on: tagwarden apply ${id}\n`;
 }
 
 /** Who decided what about a plan, and until when that or a decision holds. */

@@ -46,6 +46,9 @@ export const Plan = z
     apply_requested_by: z.string().nullable(),
     started_at: instant().nullable(),
     finished_at: instant().nullable(),
+    heartbeat_at: instant().nullable().openapi({
+      description: "When the run that holds it last showed life: every 2 s, and dead after 10 s; null: no run holds it",
+    }),
     stopped: z.string().nullable().openapi({ description: "Why the last run stopped before its end" }),
     counts: Counts,
     remaining: whole().openapi({ description: "Actions that have not ended" }),

@@ -3,7 +3,7 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { HTTPException } from "hono/http-exception";
 import type { ZodError } from "zod";
 import { CannotBeginError, UsageError } from "../config.ts";
-import { reasonOf } from "../db/reason.ts";
+import { errorCodes, isDatabaseDown } from "../db/down.ts";
 import { PageTokenError } from "../reports/page.ts";
 
 /** Every problem that the API answers with; the name is the last part of its `type`. Documented in docs/api.md. */
@@ -89,7 +89,7 @@ export function problemOf(error: unknown): ProblemError {
   if (codes.some((code) => code === "57014")) {
     return new ProblemError("query-timeout", "The query was cancelled because it took too long. Narrow the filters.");
   }
-  if (codes.some((code) => DATABASE_DOWN.test(code)) || DRIVER_DOWN.test(reasonOf(error))) {
+  if (isDatabaseDown(error)) {
     return new ProblemError("dependency-down", "The database does not answer. Try again in a moment.");
   }
   if (codes.some((code) => BAD_VALUE.test(code))) {
@@ -104,22 +104,5 @@ export function problemOf(error: unknown): ProblemError {
   );
 }
 
-/** Connection errors of Node, and classes 08 and 57P of PostgreSQL. */
-const DATABASE_DOWN = /^(ECONNREFUSED|ECONNRESET|EPIPE|ENOTFOUND|ETIMEDOUT|EHOSTUNREACH|08...|57P..|53300)$/;
-
-/** What the driver `pg` says of a connection that broke or was never made: it has no codes for it. */
-const DRIVER_DOWN =
-  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/;
-
 /** PostgreSQL: a value that is no timestamp, no number, no valid text. Only values of requests are cast. */
 const BAD_VALUE = /^22(003|007|008|021|P02)$/;
-
-function errorCodes(error: unknown): string[] {
-  const codes: string[] = [];
-  let current: unknown = error;
-  for (let depth = 0; depth < 5 && current instanceof Error; depth++) {
-    if ("code" in current && typeof current.code === "string") codes.push(current.code);
-    current = current.cause;
-  }
-  return codes;
-}

@@ -64,3 +64,15 @@ export function countsSince(before: ActionCounts, after: ActionCounts): Remediat
     skipped: counts.skipped - earlier.skipped,
   };
 }
+
+/** Of a plan without actions. */
+export const NO_ACTIONS: ActionCounts = {
+  planned: 0,
+  intended: 0,
+  verified: 0,
+  unchanged: 0,
+  conflict: 0,
+  failed: 0,
+  blocked: 0,
+  skipped: 0,
+};

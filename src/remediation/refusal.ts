@@ -19,6 +19,8 @@ export function explainRefusal(refusal: PlanRefusal, id: string): string {
       return `Plan ${id} is not what was approved: its hash differs. Nothing was written. Make a new one: tagwarden plan`;
     case "in_progress":
       return `Plan ${id} is being applied, or was begun. See how far it is: tagwarden plans show ${id}`;
+    case "not_asked":
+      return `Nobody asks any longer that plan ${id} is applied. See what became of it: tagwarden plans show ${id}`;
     case "paused":
       return "Repairs are paused. Nothing was written. Let them go on: tagwarden resume";
     case "already_applied":

@@ -3,6 +3,7 @@ import { appendAudit } from "../audit-log/store.ts";
 import type { Database } from "../db/client.ts";
 import { uuidv7 } from "../db/uuid.ts";
 import { insertRows } from "../findings/db/insert-rows.ts";
+import { NO_ACTIONS } from "./counts.ts";
 import { type Action, type BlockedAction, type Draft, planHash, type PlanMode } from "./plan.ts";
 import { type ActionState, plan_actions, plans } from "./schema.ts";
 
@@ -174,19 +175,7 @@ export async function countActionsOf(
   return counts;
 }
 
-/** Of a plan without actions. */
-export const NO_ACTIONS: ActionCounts = {
-  planned: 0,
-  intended: 0,
-  verified: 0,
-  unchanged: 0,
-  conflict: 0,
-  failed: 0,
-  blocked: 0,
-  skipped: 0,
-};
-
-/** Why something cannot be done with a plan. `same_person`: whoever asked for it may not approve it. `already_approved`: it cannot be approved in part any more. */
+/** Why something cannot be done with a plan. `same_person`: whoever asked for it may not approve it. `already_approved`: it cannot be approved in part any more. `not_asked`: another run answered the request. */
 export type PlanRefusal =
   | "not_found"
   | "same_person"
@@ -196,6 +185,7 @@ export type PlanRefusal =
   | "expired"
   | "hash_differs"
   | "in_progress"
+  | "not_asked"
   | "paused"
   | "already_applied";
 
@@ -244,7 +234,8 @@ export async function rejectPlan(
 ): Promise<Decided> {
   return decideOn(database, id, async (transaction, plan) => {
     if (plan.state === "applying" || plan.started_at !== null) return { outcome: "in_progress" };
-    const set = { state: "rejected", rejected_at: now, rejected_by: actor, rejected_note: note } as const;
+    const closed = { apply_requested_at: null, apply_requested_by: null };
+    const set = { state: "rejected", rejected_at: now, rejected_by: actor, rejected_note: note, ...closed } as const;
     const [row] = await transaction.update(plans).set(set).where(eq(plans.id, id)).returning();
     const detail = { hash: plan.hash, note };
     await appendAudit(transaction, { at: now, actor, action: "plan.rejected", subject: id, detail });

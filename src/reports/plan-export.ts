@@ -1,5 +1,6 @@
+import { countsOf, NO_ACTIONS } from "../remediation/counts.ts";
 import { maskAction } from "../remediation/mask.ts";
-import type { ActionRow, PlanRow } from "../remediation/store.ts";
+import type { ActionCounts, ActionRow, PlanRow } from "../remediation/store.ts";
 import type { ShownPlanState } from "./db/plans.ts";
 import { planCsv } from "./plan-csv.ts";
 import { planScript } from "./plan-script.ts";
@@ -23,7 +24,14 @@ export function exportPlan(
   if (format === "csv") return planCsv(actions, isSensitive);
   if (format === "aws-cli") return planScript(plan, shownState(plan, now), actions, isSensitive);
   const masked = actions.map((action) => maskAction(action, isSensitive));
-  return `${JSON.stringify({ ...plan, state: shownState(plan, now), actions: masked }, null, 2)}\n`;
+  const about = { ...plan, state: shownState(plan, now), ...countsOf(statesOf(actions)) };
+  return `${JSON.stringify({ ...about, actions: masked }, null, 2)}\n`;
+}
+
+function statesOf(actions: readonly ActionRow[]): ActionCounts {
+  const states = { ...NO_ACTIONS };
+  for (const { state } of actions) states[state]++;
+  return states;
 }
 
 /** The state as people see it: a plan that nobody used in time has expired. */

@@ -5,7 +5,7 @@ import { log } from "../log.ts";
 import type { PolicySet } from "../policy/load.ts";
 import { applyPlan } from "../remediation/aws/apply.ts";
 import type { Budgets } from "../remediation/budget.ts";
-import { applyRequestedBy, refuseApply, waitingToApply } from "../remediation/db/apply-requests.ts";
+import { openRequest, refuseApply, waitingToApply } from "../remediation/db/apply-requests.ts";
 import { explainRefusal } from "../remediation/refusal.ts";
 import type { Queue } from "./queue.ts";
 
@@ -82,16 +82,17 @@ export class PlanWorker {
 /** Applies a plan if it is still asked for. What cannot be is answered on its row. */
 async function applyRequested(deps: PlanWorkDeps, plan_id: string, signal: AbortSignal): Promise<void> {
   const { database, aws, budgets, activeSet, alone, now } = deps;
-  const actor = await applyRequestedBy(database, plan_id);
-  if (actor === null) return;
+  const request = await openRequest(database, plan_id);
+  if (request === null) return;
+  const { actor, asked_at } = request;
   const set = await activeSet();
-  const refuse = (stopped: string) => refuseApply(database, plan_id, { actor, stopped, now: now() });
+  const refuse = (stopped: string) => refuseApply(database, plan_id, { ...request, stopped, now: now() });
   if (set === null) return refuse("no policies are active");
-  const result = await applyPlan({ database, aws, set, now, budgets, alone }, plan_id, actor, signal);
+  const result = await applyPlan({ database, aws, set, now, budgets, alone, asked_at }, plan_id, actor, signal);
   if (result.outcome !== "refused") {
     const { outcome, counts, stopped } = result;
     log.info({ plan_id, outcome, stopped, ...counts }, "a plan that was asked to be applied has been worked on");
-  } else if (result.reason !== "in_progress") {
+  } else if (result.reason !== "in_progress" && result.reason !== "not_asked") {
     await refuse(explainRefusal(result.reason, plan_id));
   }
 }

@@ -1,14 +1,16 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { eq } from "drizzle-orm";
+import { and, eq } from "drizzle-orm";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { audit_log } from "../../src/audit-log/schema.ts";
+import { showOne } from "../../src/cli/plans.ts";
 import { Plan, UndoMade } from "../../src/http/plan-schemas.ts";
 import { Problem } from "../../src/http/schemas.ts";
 import { requestApply } from "../../src/remediation/db/apply-requests.ts";
 import { pauseRemediation, resumeRemediation } from "../../src/remediation/db/pauses.ts";
+import { plan_actions } from "../../src/remediation/schema.ts";
 import { startWork } from "../../src/scan/work.ts";
-import { BUDGETS } from "../remediation/world-settings.ts";
+import { ANYONE, BUDGETS } from "../remediation/world-settings.ts";
 import { World } from "../remediation/world.ts";
 import { describeOnBoth } from "../support/database.ts";
 import { openApp } from "./open-app.ts";
@@ -120,6 +122,59 @@ describeOnBoth("applying and undoing plans through the API on %s", (kind) => {
     expect(await refusal(await apply(proposed.id))).toMatch(/^409 .*expired/);
     expect(await refusal(await apply("019aaf00-0000-7000-8000-000000000000"))).toMatch(/^404/);
     expect(await plan(proposed.id)).toMatchObject({ apply_requested_at: null });
+  });
+
+  test("a plan that was begun and has expired is refused at once, unless a change is half made", async () => {
+    const { id } = await plannedFor(3);
+    const stop = await serve(1, { ...BUDGETS, max_changes: 2 });
+    await apply(id);
+    expect(await ended(id)).toMatchObject({ remaining: 1 });
+    await stop();
+    await serve(0);
+    world.later(24 * 8);
+    expect(await refusal(await apply(id))).toMatch(/^409 .*expired/);
+    expect(await plan(id)).toMatchObject({ apply_requested_at: null });
+    const half = and(eq(plan_actions.plan_id, id), eq(plan_actions.state, "planned"));
+    await world.database.update(plan_actions).set({ state: "intended" }).where(half);
+    expect((await apply(id)).status).toBe(202);
+  });
+
+  test("a plan that is rejected before a worker takes it is asked of nobody any longer", async () => {
+    const { id } = await plannedFor(1);
+    await serve(0);
+    await apply(id);
+    const answer = await send("POST", `/plans/${id}/reject`, { rejected_by: ANA });
+    expect(Plan.parse(await answer.json())).toMatchObject({ state: "rejected", apply_requested_by: null });
+    expect(await refusal(await apply(id))).toMatch(/^409 .*rejected/);
+  });
+
+  test("whether a run holds the plan is on it, and in what plans show prints", async () => {
+    const { id } = await plannedFor(2);
+    await serve(0);
+    const seen: string[] = [];
+    const show = async (options = {}) => {
+      let printed = "";
+      const out = (text: string) => void (printed += text);
+      const about = { actor: ANA, now: world.time, approval: ANYONE, color: false };
+      await showOne({ database: world.database, set: world.set, out, ...about }, id, options);
+      return printed;
+    };
+    await world.apply(id, {
+      budgets: { ...BUDGETS, max_changes: 1 },
+      onStep: async (step) => {
+        if (step !== "checked") return;
+        const { state, started_at, heartbeat_at, remaining } = await plan(id);
+        expect(heartbeat_at).not.toBeNull();
+        seen.push(`${state} since ${started_at}, ${remaining} left`);
+        expect(await show()).toContain(`Being applied since ${started_at}`);
+      },
+    });
+    expect(seen).toEqual([`applying since ${world.time.toISOString()}, 2 left`]);
+    const { heartbeat_at, counts, remaining, stopped } = await plan(id);
+    expect([heartbeat_at, remaining]).toEqual([null, 1]);
+    expect(await show()).not.toContain("Being applied");
+    expect(await show()).toMatch(/Stopped: the budget of 1 [^]*1 verified[^]*\n1 left\n$/);
+    expect(JSON.parse(await show({ json: true }))).toMatchObject({ heartbeat_at, counts, remaining, stopped });
   });
 
   test("a job that was lost is made again: what is asked for is on the plan", async () => {

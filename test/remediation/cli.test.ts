@@ -99,10 +99,31 @@ describe("on the command line", () => {
     expect(JSON.parse(printed)).toMatchObject({
       plan_id: id,
       outcome: "nothing_to_do",
-      planned: 1,
-      conflict: 1,
+      counts: { planned: 1, conflict: 1 },
       remaining: 0,
+      stopped: null,
     });
+  });
+
+  test("apply --queue approves and asks workers, writes nothing itself, and asking again changes nothing", async () => {
+    world.create({ CostCenter: "CC-0001" });
+    await world.scan();
+    await plan(deps(), {});
+    const id = idOf(printed);
+    printed = "";
+    expect(await apply(applyDeps(), id, { queue: true })).toBe(0);
+    expect(printed).toContain(`A worker will apply it. To see how far it is: tagwarden plans show ${id}`);
+    const asked = { apply_requested_at: world.time.toISOString(), apply_requested_by: ACTOR };
+    printed = "";
+    world.later(1);
+    expect(await apply(applyDeps(), id, { queue: true, json: true })).toBe(0);
+    expect(JSON.parse(printed)).toEqual({ plan_id: id, ...asked });
+    printed = "";
+    await showOne(deps(), id, { json: true });
+    expect(JSON.parse(printed)).toMatchObject({ state: "approved", ...asked, remaining: 1 });
+    expect(world.writes).toBe(0);
+    expect(await apply(applyDeps(), id, {})).toBe(0);
+    await expect(apply(applyDeps(), id, { queue: true })).rejects.toThrow("already applied");
   });
 
   test("a person who says no has written nothing", async () => {

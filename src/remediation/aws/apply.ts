@@ -1,4 +1,5 @@
 import type { Database } from "../../db/client.ts";
+import { isDatabaseDown } from "../../db/down.ts";
 import { uuidv7 } from "../../db/uuid.ts";
 import { pause } from "../../inventory/aws/pause.ts";
 import type { Aws } from "../../inventory/aws/session.ts";
@@ -7,7 +8,7 @@ import type { PolicySet } from "../../policy/load.ts";
 import { type Budgets, Spending } from "../budget.ts";
 import { countsOf, type RemediationCounts } from "../counts.ts";
 import type { End } from "../decide.ts";
-import { beat, type Hold, LeaseLostError, releasePlan, takePlan } from "../db/journal.ts";
+import { beat, type Hold, INTERRUPTED, LeaseLostError, releasePlan, takePlan } from "../db/journal.ts";
 import { whyPaused } from "../db/pauses.ts";
 import { countRecentWrites } from "../db/recent-writes.ts";
 import { LEASE_MS } from "../lease.ts";
@@ -26,6 +27,8 @@ export type ApplyDeps = {
   readonly budgets: Budgets;
   /** No other process has this database open, as with PGlite: a run that is not ours is dead. */
   readonly alone?: boolean;
+  /** The request that this run answers: nothing begins once another run has. */
+  readonly asked_at?: Date;
   readonly timing?: Partial<ApplyTiming>;
   /** Hears of every step; what it throws ends the run as a crash would. */
   readonly onStep?: (step: ApplyStep, action: ActionRow, end?: End) => void | Promise<void>;
@@ -122,6 +125,7 @@ async function runPlan(
   const refusal = refusalOf(loaded, now());
   const lease = keepAlive(database, hold, spending, timing);
   let stopped: string | null = null;
+  let passing = false;
   try {
     if (!loaded || refusal !== null) {
       stopped = "it could not be applied as it was approved";
@@ -149,11 +153,13 @@ async function runPlan(
     if (expired) stopped ??= "its approval expired";
   } catch (error) {
     stopped = `the run ended with an error: ${errorName(error)}`;
+    passing = error instanceof LeaseLostError || isDatabaseDown(error);
     throw error;
   } finally {
     lease.stop();
     // When the database fails or the plan is no longer ours, the error that says so is already on its way.
-    await releasePlan(database, hold, stopped, now()).catch(() => {});
+    const answered = !passing && stopped !== INTERRUPTED;
+    await releasePlan(database, hold, { stopped, answered }, now()).catch(() => {});
   }
   const { remaining } = countsOf(await countActions(database, hold.plan_id));
   return resultOf(database, hold.plan_id, remaining === 0 ? "applied" : "stopped", stopped);
@@ -161,7 +167,7 @@ async function runPlan(
 
 /** Takes the plan, waiting for a run that may be dead until its lease is over. A run that shows life is not waited for. */
 async function takeOver(
-  { database, now, alone = false, onWait }: ApplyDeps,
+  { database, now, alone = false, asked_at, onWait }: ApplyDeps,
   hold: Hold,
   timing: ApplyTiming,
   signal: AbortSignal | undefined,
@@ -170,8 +176,8 @@ async function takeOver(
   const isAlive = (run_id: string) => (running.has(run_id) ? true : alone ? false : null);
   let seen: Date | null = null;
   for (;;) {
-    const taken = await takePlan(database, hold, { lease_ms, isAlive, now: now() });
-    if (taken.outcome === "taken") return "taken";
+    const taken = await takePlan(database, hold, { lease_ms, isAlive, asked_at, now: now() });
+    if (taken.outcome === "taken" || taken.outcome === "not_asked") return taken.outcome;
     if (taken.outcome === "closed") {
       if (taken.plan?.state === "applied") return "applied";
       return taken.plan === null ? "not_found" : taken.plan.state === "rejected" ? "rejected" : "not_approved";

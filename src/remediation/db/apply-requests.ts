@@ -3,7 +3,7 @@ import { appendAudit } from "../../audit-log/store.ts";
 import type { Database } from "../../db/client.ts";
 import { LEASE_MS } from "../lease.ts";
 import { plans } from "../schema.ts";
-import { type Decided, decideOn, type PlanRow } from "../store.ts";
+import { countActions, type Decided, decideOn, type PlanRow } from "../store.ts";
 import { whyPaused } from "./pauses.ts";
 
 /** Who asks for a plan to be applied, and how workers hear of it: in the same transaction. */
@@ -24,7 +24,8 @@ export async function requestApply(
 ): Promise<Decided> {
   return decideOn(database, id, async (transaction, plan): Promise<Decided> => {
     if (plan.state === "proposed") return { outcome: plan.expires_at <= now ? "expired" : "not_approved" };
-    if (plan.state === "approved" && plan.started_at === null && plan.expires_at <= now) return { outcome: "expired" };
+    // What a run has begun is ended all the same.
+    if (plan.expires_at <= now && (await countActions(transaction, id)).intended === 0) return { outcome: "expired" };
     if (plan.approved_hash !== plan.hash) return { outcome: "hash_differs" };
     if ((await whyPaused(transaction)) !== null) return { outcome: "paused" };
     if (plan.apply_requested_at !== null) return { outcome: "done", plan };
@@ -39,10 +40,14 @@ export async function requestApply(
   });
 }
 
-/** By whom a plan is asked to be applied; null: by nobody, any longer. */
-export async function applyRequestedBy(database: Database, id: string): Promise<string | null> {
-  const [row] = await database.select({ by: plans.apply_requested_by }).from(plans).where(eq(plans.id, id));
-  return row?.by ?? null;
+/** By whom and when a plan was asked to be applied; null: nobody asks any longer. */
+export async function openRequest(
+  database: Database,
+  id: string,
+): Promise<{ readonly actor: string; readonly asked_at: Date } | null> {
+  const columns = { actor: plans.apply_requested_by, asked_at: plans.apply_requested_at };
+  const [{ actor = null, asked_at = null } = {}] = await database.select(columns).from(plans).where(eq(plans.id, id));
+  return actor !== null && asked_at !== null ? { actor, asked_at } : null;
 }
 
 /** Plans that are asked to be applied and that no living run holds. `alone`: no run of another process can live. */
@@ -55,17 +60,27 @@ export async function waitingToApply(database: Database, alone: boolean): Promis
     .orderBy(plans.apply_requested_at);
 }
 
-/** Answers a request with no, in the name of whoever asked: `stopped` says why, and a person may ask again. */
+/**
+ * Answers the request of that moment with no, in the name of whoever asked: `stopped` says why, and a person may ask again. Does
+ * nothing where that was answered meanwhile.
+ */
 export async function refuseApply(
   database: Database,
   id: string,
-  { actor, stopped, now }: { readonly actor: string; readonly stopped: string; readonly now: Date },
+  {
+    actor,
+    asked_at,
+    stopped,
+    now,
+  }: { readonly actor: string; readonly asked_at: Date; readonly stopped: string; readonly now: Date },
 ): Promise<void> {
   await database.transaction(async (transaction) => {
-    await transaction
+    const answered = await transaction
       .update(plans)
       .set({ apply_requested_at: null, apply_requested_by: null, stopped })
-      .where(eq(plans.id, id));
+      .where(and(eq(plans.id, id), eq(plans.apply_requested_at, asked_at)))
+      .returning({ id: plans.id });
+    if (answered.length === 0) return;
     const detail = { stopped };
     await appendAudit(transaction, { at: now, actor, action: "plan.apply_refused", subject: id, detail });
   });

@@ -19,20 +19,22 @@ export class LeaseLostError extends Error {
 /** Why a run stopped whose process was told to end. */
 export const INTERRUPTED = "interrupted";
 
-/** What came of trying to take a plan. `held`: by whom, and how long ago that run was last seen alive. */
+/** What came of trying to take a plan. `held`: by whom, and how long ago that run was last seen alive. `not_asked`: see `asked_at`. */
 export type Taken =
   | { readonly outcome: "taken"; readonly plan: PlanRow }
   | { readonly outcome: "held"; readonly run_id: string; readonly heartbeat_at: Date | null }
+  | { readonly outcome: "not_asked" }
   | { readonly outcome: "closed"; readonly plan: PlanRow | null };
 
 /**
  * Takes an approved plan, or one whose run is dead: its heartbeat is older than the lease by the database's clock, unless
- * `isAlive` knows better; null: it does not know. Two takers never both succeed.
+ * `isAlive` knows better; null: it does not know. Two takers never both succeed. `asked_at`: the request that is to be answered; once
+ * a run has answered that, the plan is not taken.
  */
 export async function takePlan(
   database: Database,
   hold: Hold,
-  settings: { lease_ms: number; isAlive: (run_id: string) => boolean | null; now: Date },
+  settings: { lease_ms: number; isAlive: (run_id: string) => boolean | null; asked_at?: Date | undefined; now: Date },
 ): Promise<Taken> {
   const { plan_id, run_id } = hold;
   return database.transaction(async (transaction): Promise<Taken> => {
@@ -47,6 +49,8 @@ export async function takePlan(
     if (!row || (row.plan.state !== "approved" && row.plan.state !== "applying")) {
       return { outcome: "closed", plan: row?.plan ?? null };
     }
+    const { asked_at } = settings;
+    if (asked_at && row.plan.apply_requested_at?.getTime() !== asked_at.getTime()) return { outcome: "not_asked" };
     const holder = row.plan.run_id;
     if (holder !== null && (settings.isAlive(holder) ?? !row.stale)) {
       return { outcome: "held", run_id: holder, heartbeat_at: row.plan.heartbeat_at };
@@ -94,9 +98,15 @@ export async function beat(database: Database, { plan_id, run_id }: Hold): Promi
 
 /**
  * Lets go of a plan: `applied` when every action ended, else `approved`, to be applied again, with the reason why it stopped.
- * What an automatic plan has not begun is ended as blocked: the next scan plans it anew.
+ * What an automatic plan has not begun is ended as blocked: the next scan plans it anew. `answered`: whoever asked for it has to ask
+ * again; not so where the process was told to end, lost its hold or could not reach the database: then another run goes on by itself.
  */
-export async function releasePlan(database: Database, hold: Hold, stopped: string | null, now: Date): Promise<void> {
+export async function releasePlan(
+  database: Database,
+  hold: Hold,
+  { stopped, answered }: { readonly stopped: string | null; readonly answered: boolean },
+  now: Date,
+): Promise<void> {
   await database.transaction(async (transaction) => {
     const { mode } = await confirmHold(transaction, hold, "update");
     if (mode === "auto") {
@@ -113,8 +123,7 @@ export async function releasePlan(database: Database, hold: Hold, stopped: strin
       .set({
         state: ended ? "applied" : "approved",
         stopped,
-        // Whoever asked for it is answered, unless its process was told to end: then another one goes on.
-        ...((ended || stopped !== INTERRUPTED) && { apply_requested_at: null, apply_requested_by: null }),
+        ...((ended || answered) && { apply_requested_at: null, apply_requested_by: null }),
         finished_at: ended ? now : null,
         run_id: null,
         heartbeat_at: null,

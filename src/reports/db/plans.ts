@@ -1,8 +1,8 @@
 import { and, eq, getTableColumns, inArray, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../db/client.ts";
-import { countsOf, type RemediationCounts } from "../../remediation/counts.ts";
+import { countsOf, NO_ACTIONS, type RemediationCounts } from "../../remediation/counts.ts";
 import { type ActionState, plan_actions, plans, type PlanState } from "../../remediation/schema.ts";
-import { type ActionRow, countActionsOf, NO_ACTIONS, type PlanRow } from "../../remediation/store.ts";
+import { type ActionRow, countActionsOf, type PlanRow } from "../../remediation/store.ts";
 import type { Page, PageRequest } from "../page.ts";
 import { keysetPage } from "./keyset.ts";
 
