@@ -30,7 +30,7 @@ describeOnBoth("plans that workers are asked to apply on %s", (kind) => {
   });
 
   async function work(): Promise<void> {
-    const { stop } = await startWork({
+    const started = await startWork({
       opened: world.opened,
       aws: world.aws,
       at_once: 1,
@@ -40,7 +40,7 @@ describeOnBoth("plans that workers are asked to apply on %s", (kind) => {
       budgets: BUDGETS,
       afterScan: async () => {},
     });
-    stops.push(stop);
+    stops.push(() => started.stop());
   }
   async function planned(resources: number): Promise<string> {
     for (let count = 0; count < resources; count++) world.create({ CostCenter: "CC-0001" });

@@ -46,8 +46,9 @@ export async function openRequest(
   id: string,
 ): Promise<{ readonly actor: string; readonly asked_at: Date } | null> {
   const columns = { actor: plans.apply_requested_by, asked_at: plans.apply_requested_at };
-  const [{ actor = null, asked_at = null } = {}] = await database.select(columns).from(plans).where(eq(plans.id, id));
-  return actor !== null && asked_at !== null ? { actor, asked_at } : null;
+  const [row] = await database.select(columns).from(plans).where(eq(plans.id, id));
+  if (!row || row.actor === null || row.asked_at === null) return null;
+  return { actor: row.actor, asked_at: row.asked_at };
 }
 
 /** Plans that are asked to be applied and that no living run holds. `alone`: no run of another process can live. */
