@@ -27,6 +27,8 @@ export function planScript(
     ...[...byAccount].flatMap(([account_id, ofAccount]) => [
       "",
       `if [ "$account" = ${quoted(account_id)} ]; then`,
+      // A part in which nothing may be shown has comments only, and a shell wants a command there.
+      "  :",
       ...ofAccount.flatMap((action) => callsOf(action, isSensitive)),
       "else",
       `  echo ${quoted(`Left out: ${count(ofAccount.length)} of account ${account_id}. Run this again with its credentials.`)} >&2`,

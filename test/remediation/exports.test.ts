@@ -191,6 +191,10 @@ describe("in the script", () => {
     expect(script.match(/^if \[ "\$account" = '\d+' \]; then$/gm)).toHaveLength(2);
     expect(script).toContain("Left out: 1 resource of account 444455556666.");
     expect(() => execFileSync("/bin/sh", ["-n", "-c", script])).not.toThrow();
+    const sensitive = { ...action("111122223333"), changes: [{ key: "A", before: null, after: "b" }] };
+    const hidden = planScript(about, "approved", [sensitive], () => true);
+    expect(hidden).not.toContain("aws personalize");
+    expect(() => execFileSync("/bin/sh", ["-n", "-c", hidden])).not.toThrow();
     for (const state of ["rejected", "expired"] as const) {
       const nothing = planScript(about, state, [action("111122223333")], () => false);
       expect(nothing).toContain(`# Plan p: ${state}`);

@@ -1,7 +1,7 @@
 import type { Database } from "../../db/client.ts";
 import type { PolicySet } from "../../policy/load.ts";
 import { wantedForRepair } from "../../policy/needs.ts";
-import { type ActionRow, createPlan, loadPlan, type PlanRow } from "../store.ts";
+import { type ActionRow, createPlan, isUuid, loadPlan, type PlanRow } from "../store.ts";
 import { planUndo, type UndoDraft } from "../undo.ts";
 import { isRunAlive } from "./journal.ts";
 import { loadUndoable } from "./undoable.ts";
@@ -31,6 +31,8 @@ export async function proposeUndo(
   { arns, positions }: UndoRequest,
   about: { readonly actor: string; readonly now: Date; readonly life_ms?: number | undefined },
 ): Promise<UndoProposed> {
+  // Asked before and after: a run that ends in between would have written what is not loaded.
+  const wasAlive = isUuid(id) && (await isRunAlive(database, id));
   const loaded = await loadPlan(database, id);
   if (!loaded) return { outcome: "not_found" };
   const { actions } = loaded;
@@ -39,7 +41,7 @@ export async function proposeUndo(
   if (arn !== undefined) return { outcome: "unknown", arn };
   const position = positions?.find((one) => one >= actions.length);
   if (position !== undefined) return { outcome: "unknown", position, actions: actions.length };
-  if (await isRunAlive(database, id)) return { outcome: "in_progress" };
+  if (wasAlive || (await isRunAlive(database, id))) return { outcome: "in_progress" };
   const isChosen = (one: ActionRow) => (arns?.includes(one.arn) ?? true) && (positions?.includes(one.position) ?? true);
   const undoable = await loadUndoable(database, actions.filter(isChosen), wantedForRepair(set.needs));
   const draft = planUndo(set, undoable, about.now);
