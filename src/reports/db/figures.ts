@@ -1,3 +1,4 @@
+import { NO_ACTIONS } from "../../remediation/counts.ts";
 import { and, inArray, sql } from "drizzle-orm";
 import type { Database } from "../../db/client.ts";
 import { exemptions } from "../../exemptions/schema.ts";
@@ -160,14 +161,4 @@ const NO_UNITS: ScanFigures["units"] = {
   rejected: 0,
   superseded: 0,
   cancelled: 0,
-};
-const NO_ACTIONS: ComplianceFigures["actions"] = {
-  planned: 0,
-  intended: 0,
-  verified: 0,
-  unchanged: 0,
-  conflict: 0,
-  failed: 0,
-  blocked: 0,
-  skipped: 0,
 };
